@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -21,13 +21,13 @@ _QUIET = ("kafka", "paramiko", "urllib3", "docker", "httpx", "asyncio", "mysql")
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """Return the logger of one room; `name` becomes the field ``logger``."""
-    bound: structlog.stdlib.BoundLogger = structlog.get_logger(logger=name)
+    """Return the logger of one room; `name` becomes the field ``room``."""
+    bound: structlog.stdlib.BoundLogger = structlog.get_logger(room=name)
     return bound
 
 
-def configure(service: str, *, level: str = "INFO") -> None:
-    """Send structlog's and the standard library's records to stdout.
+def configure(service: str, *, level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Send structlog's and the standard library's records to `stream` (stdout).
 
     The drivers tell their troubles by exceptions that our doors translate; their own log lines, one
     a reconnect, only appear with level DEBUG.
@@ -40,8 +40,14 @@ def configure(service: str, *, level: str = "INFO") -> None:
         _name_service(service),
         redact,
     ]
-    _configure_structlog(shared, numeric)
-    _configure_standard_library(shared, numeric)
+    out = stream or sys.stdout
+    structlog.configure(
+        processors=[*shared, *_renderers(out)],
+        wrapper_class=structlog.make_filtering_bound_logger(numeric),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    _configure_standard_library(shared, numeric, out)
 
 
 def redact(
@@ -73,10 +79,10 @@ def _name_service(service: str) -> structlog.typing.Processor:
     return add
 
 
-def _renderers() -> list[structlog.typing.Processor]:
-    if sys.stdout.isatty():
+def _renderers(out: TextIO) -> list[structlog.typing.Processor]:
+    if out.isatty():
         return [_shorten_exception, structlog.dev.ConsoleRenderer()]
-    ordered = ["event", "level", "time", "service", "logger"]
+    ordered = ["event", "level", "time", "service", "room"]
     return [
         structlog.processors.format_exc_info,
         _put_first(ordered),
@@ -107,18 +113,11 @@ def _shorten_exception(
     return event
 
 
-def _configure_structlog(shared: list[structlog.typing.Processor], level: int) -> None:
-    structlog.configure(
-        processors=[*shared, *_renderers()],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-        cache_logger_on_first_use=False,
-    )
-
-
-def _configure_standard_library(shared: list[structlog.typing.Processor], level: int) -> None:
-    handler = logging.StreamHandler(sys.stdout)
-    processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers()]
+def _configure_standard_library(
+    shared: list[structlog.typing.Processor], level: int, out: TextIO
+) -> None:
+    handler = logging.StreamHandler(out)
+    processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(out)]
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=processors)
     )
