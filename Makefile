@@ -17,7 +17,7 @@ $(STAMP): requirements.txt requirements-dev.txt pyproject.toml
 	@mkdir -p .build/logs
 	@python3 -m venv .venv
 	@{ .venv/bin/python -m pip install -q -r requirements-dev.txt && \
-	   .venv/bin/python -m pip install -q --no-deps -e .; } > .build/logs/setup.log 2>&1 \
+	   .venv/bin/python -m pip install -q --no-deps -e . --config-settings editable_mode=compat; } > .build/logs/setup.log 2>&1 \
 	  || { tail -n 15 .build/logs/setup.log; exit 1; }
 	@touch $@
 

@@ -2,7 +2,10 @@
 # Installs what building and running Rota needs and is missing here: prerequisites.sh [--with-browser]
 # Says what before it does; silent when nothing is missing. Root (or sudo) for the installing alone.
 set -euo pipefail
-export PATH=$PATH:/usr/sbin:/sbin DEBIAN_FRONTEND=noninteractive
+cd "$(dirname "$0")/.."
+export PATH=$PATH:/usr/sbin:/sbin
+log=$PWD/.build/logs/prerequisites.log
+mkdir -p "${log%/*}"
 readonly plugins=/usr/local/lib/docker/cli-plugins
 # The newest Compose v2 that needs only libc: Debian 12 itself has v1 alone.
 readonly compose_suite=trixie
@@ -17,7 +20,7 @@ missing_packages() {
     has lxcfs || echo lxcfs
     has iptables || echo iptables
     has mvn || echo maven
-    has javac || echo default-jdk-headless
+    has java || echo default-jre-headless
     has ssh || echo openssh-client
     has gpgv || echo gpgv
     python3 -c 'import ensurepip, venv' 2> /dev/null || echo python3-venv
@@ -25,13 +28,19 @@ missing_packages() {
     if [ "${1:-}" = --with-browser ]; then has chromium || echo chromium; fi
 }
 
+# Keeps what a tool says in a log, and shows its end only when it fails.
+logged() {
+    "$@" >> "$log" 2>&1 || { echo "Failed: $*; the end of $log:" >&2; tail -n 15 "$log" >&2; exit 1; }
+}
+
 install_packages() {
     echo "Rota needs these Debian packages, which are missing here: $*"
-    if [ "$(id -u)" = 0 ]; then echo "Installing them with apt-get."; else echo "Installing them with sudo apt-get."; fi
     has apt-get || { echo "There is no apt-get here: install them by hand, then run this again." >&2; exit 1; }
-    as_root apt-get -q update
-    # policy-rc.d is left alone: with systemd the daemons start, without they do not.
-    as_root env DEBIAN_FRONTEND="$DEBIAN_FRONTEND" apt-get -q install -y --no-install-recommends "$@"
+    if [ "$(id -u)" = 0 ]; then echo "Installing them with apt-get."; else echo "Installing them with sudo apt-get."; fi
+    logged as_root apt-get -q update
+    # Java's installation fails where a slimmed Debian lacks this folder.
+    as_root mkdir -p /usr/share/man/man1
+    logged as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "$@"
 }
 
 # apt with lists of its own, so that the machine's sources stay as they are.
@@ -47,8 +56,10 @@ install_compose() {
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $compose_suite main" > "$work/sources.list"
     local apt=(apt-get -q -o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=-
         -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work/cache" -o APT::Sandbox::User=)
-    "${apt[@]}" update
-    (cd "$work" && "${apt[@]}" download docker-compose)
+    logged "${apt[@]}" update
+    cd "$work"
+    logged "${apt[@]}" download docker-compose
+    cd - > /dev/null
     dpkg-deb -x "$work"/docker-compose_*.deb "$work/unpacked"
     as_root install -D -m 755 "$work/unpacked/usr/libexec/docker/cli-plugins/docker-compose" "$plugins/docker-compose"
 }
