@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
@@ -21,8 +22,8 @@ from images.docker_cli import (
     BuildError,
     Registry,
     build_command,
-    import_root,
     inputs_labels,
+    make_root,
     query,
     run_logged,
 )
@@ -134,13 +135,26 @@ class Builder:
             return "found"
         if self._registry.pull_ours(image.name, inputs, log):
             return "pulled"
-        if image.root:
-            parent = import_root(image.root, self._registry, log)
-        else:
-            parent = f"rota/{image.parent}:{inputs_hash(find_image(image.parent or ''))[:12]}"
         context = assemble_context(image, log)
-        run_logged(build_command(context, tags, inputs, parent), log)
+        for parent in self._parents(image, log):
+            try:
+                run_logged(build_command(context, tags, inputs, parent), log)
+            except BuildError:
+                # A pulled image may be laid out otherwise; Debian's packages are the sure way.
+                if not image.root or parent != image.root.upstream:
+                    raise
+            else:
+                break
         return "built"
+
+    def _parents(self, image: Image, log: IO[bytes]) -> Iterator[str]:
+        """Yield what `image` may be built on, the best first."""
+        if image.root is None:
+            yield f"rota/{image.parent}:{inputs_hash(find_image(image.parent or ''))[:12]}"
+            return
+        if self._registry.pull_upstream(image.root.upstream, log):
+            yield image.root.upstream
+        yield make_root(image.root, log)
 
 
 def assemble_context(image: Image, log: IO[bytes]) -> Path:

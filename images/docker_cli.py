@@ -107,15 +107,12 @@ class Registry:
         return pull.returncode == 0
 
 
-def import_root(root: Root, registry: Registry, log: IO[bytes]) -> str:
-    """Return the tag of the image to start from: pulled, else made by debootstrap."""
+def make_root(root: Root, log: IO[bytes]) -> str:
+    """Return the tag of a file system made by debootstrap, once per recipe."""
     made = f"rota/root-{root.suite}:{root_hash(root)[:12]}"
-    if inputs_labels([made]):
-        return made
-    if registry.pull_upstream(root.upstream, log):
-        return root.upstream
-    script = str(Path(__file__).parent / "debootstrap.sh")
-    run_logged([*_as_root(), "bash", script, root.suite, made, LABEL, root_hash(root)], log)
+    if not inputs_labels([made]):
+        script = str(Path(__file__).parent / "debootstrap.sh")
+        run_logged([*_as_root(), "bash", script, root.suite, made, LABEL, root_hash(root)], log)
     return made
 
 
