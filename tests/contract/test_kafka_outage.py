@@ -48,6 +48,11 @@ def until_read(consumer, value, timeout_s=40.0):
     return seen
 
 
+def poll_often(consumer, times):
+    for _ in range(times):
+        consumer.poll(0.5)
+
+
 def test_without_a_broker_nothing_blocks_for_long_and_nothing_is_left_behind():
     bus = KafkaBus(KafkaConfig(("127.0.0.1:1",)), "test")
     producer, reader = bus.producer(), bus.consumer("g")
@@ -99,8 +104,7 @@ def test_a_frozen_broker_fails_calls_in_time_and_all_goes_on_after_it(kafka_serv
                 call()
             assert time.monotonic() - began < 11
         with pytest.raises(BusUnavailableError):
-            for _ in range(60):
-                reader.poll(0.5)
+            poll_often(reader, 60)
     finally:
         kafka_server.unpause()
     until_sent(producer, topic, b"after")
@@ -145,7 +149,6 @@ def test_a_consumer_with_lag_and_no_records_is_rebuilt_three_times_then_gives_up
     reader = consumer.KafkaConsumer({}, "g", admin, clock)
     reader.assign([Partition("t", 0)])
     with pytest.raises(StuckConsumerError):
-        for _ in range(1000):
-            reader.poll(0.5)
+        poll_often(reader, 1000)
     assert len(built) == 4
     assert 120 <= clock.monotonic() <= 180
