@@ -74,7 +74,6 @@ class ContainerChanged(Message, frozen=True, kw_only=True, tag="ContainerChanged
     attempt: int
     epoch: int
     state: ContainerState
-    cause: str | None = None
     stop_cause: StopCause | None = None
     container_id: str | None = None
     exit_code: int | None = None
