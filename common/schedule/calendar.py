@@ -1,11 +1,12 @@
 """When an instance is due and when its jobs stop: spec in, instants out. Pure.
 
-Due times are a *set of UTC instants*; ``next_due(t) > t`` always. Day-based forms are counted day by
-day in the zone; elapsed ones by arithmetic in UTC.
+Due times are a *set of UTC instants*; ``next_due(t) > t`` always. Day-based forms are counted day
+by day in the zone; elapsed ones by arithmetic in UTC.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from calendar import monthrange
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -27,6 +28,7 @@ DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
 HORIZON_DAYS = 366 * 41  # 29 February on one weekday comes every 28 years, or 40 over 2100
 LAST_DAY = date(2199, 12, 31)
+MOST_DAYS_KEPT = 16
 
 
 class Calendar:
@@ -36,7 +38,9 @@ class Calendar:
         self._r = recurrence
         self._zone = zone_of(timezone)
         self._excluded = frozenset(recurrence.exclude)
-        self._day_cache: tuple[date, list[datetime]] | None = None
+        # A window may run on into the next day and a shift move a time over midnight.
+        self._reach = timedelta(days=2 if recurrence.form == "window" else 1)
+        self._days_seen: dict[date, list[datetime]] = {}
 
     def next_due(self, after: datetime) -> datetime | None:
         """Return the first due time strictly after an instant."""
@@ -160,26 +164,29 @@ class Calendar:
         )
 
     def _by_days(self, after: datetime) -> Iterator[datetime]:
-        """Count day by day; two days earlier, since a window or a shift may reach over midnight."""
-        day = local_of(after, self._zone).date() - 2 * DAY
+        """Count day by day; one day earlier, since a window or a shift may reach over midnight."""
+        day = local_of(after, self._zone).date() - self._reach
         last = min(LAST_DAY, day + timedelta(days=HORIZON_DAYS))
         seen = after
         while day <= last:
-            for due in self._on_day(day):
-                if due > seen:
-                    seen = due
-                    last = min(LAST_DAY, day + timedelta(days=HORIZON_DAYS))
-                    yield due
+            dues = self._on_day(day)
+            for due in dues[bisect_right(dues, seen) :]:
+                seen = due
+                last = min(LAST_DAY, day + timedelta(days=HORIZON_DAYS))
+                yield due
             day += DAY
 
     def _on_day(self, day: date) -> list[datetime]:
-        if not self._takes(day):
-            return []
-        if self._cron is not None and not self._cron.matches_day(day):
-            return []
-        if self._day_cache is None or self._day_cache[0] != day:
-            self._day_cache = (day, self._count_day(day) if has_day(day, self._zone) else [])
-        return self._day_cache[1]
+        """Return the due times of what is written for one local day, in order."""
+        known = self._days_seen.get(day)
+        if known is not None:
+            return known
+        is_chosen = self._takes(day) and (self._cron is None or self._cron.matches_day(day))
+        dues = self._count_day(day) if is_chosen and has_day(day, self._zone) else []
+        if len(self._days_seen) >= MOST_DAYS_KEPT:
+            self._days_seen.clear()
+        self._days_seen[day] = dues
+        return dues
 
     def _count_day(self, day: date) -> list[datetime]:
         if self._cron is not None:

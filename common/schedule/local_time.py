@@ -1,8 +1,8 @@
 """From a written local time to instants: what a clock change does to it (schedule.md, 3).
 
 shift reads a time inside a gap with the offset before the gap (RFC 5545, 3.3.5), which is what
-fold=0 means to `zoneinfo` (PEP 495). Arithmetic is done in UTC only: two aware datetimes of one zone
-subtract as if their clock never changed.
+fold=0 means to `zoneinfo` (PEP 495). Arithmetic is done in UTC only: two aware datetimes of one
+zone subtract as if their clock never changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One entry of `instances:` with the file's defaults: mapping in, `InstanceSpec` or problems out."""
+"""One entry of `instances:` with the defaults: mapping in, `InstanceSpec` or problems out."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ _CHOICES = {
 }
 _SPANS = {"timeout": "timeout_s", "grace": "grace_s", "start_deadline": "start_deadline_s"}
 _INTEGERS = {"instances": (1, 1000), "retries": (0, 100), "priority": (1, 100)}
+_ENDS = ("success", "failure", "done", "started")
 _NOTIFY_ON = ("failed", "missed", "late", "overran", "recovered")
 
 
@@ -94,7 +95,7 @@ class InstanceReader:
                 lambda n, p, m=limits: self._checker.integer(n, p, *m),  # type: ignore[misc]
             )
         for key, field in _SPANS.items():
-            found[field] = self._read(key, lambda n, p: parsed(self._checker, n, p, values.read_span))
+            found[field] = self._read(key, self._span)
         found |= self._read("resources", self._resources) or {}
         return {key: value for key, value in found.items() if value is not None}
 
@@ -117,8 +118,12 @@ class InstanceReader:
     def _timezone(self, node: Node, path: str) -> str | None:
         return read_timezone(self._checker, node, path)
 
+    def _span(self, node: Node, path: str) -> int | None:
+        return parsed(self._checker, node, path, values.read_span)
+
     def _words(self, node: Node, path: str) -> tuple[str, ...]:
-        found = [self._checker.text(n, p, any_scalar=True) for n, p in self._checker.items(node, path)]
+        items = self._checker.items(node, path)
+        found = [self._checker.text(item, where, any_scalar=True) for item, where in items]
         return tuple(word for word in found if word is not None)
 
     def _variables(self, node: Node, path: str) -> dict[str, str]:
@@ -154,22 +159,21 @@ class InstanceReader:
         return found
 
     def _dependencies(self, node: Node, path: str) -> tuple[Dependency, ...]:
-        found: list[Dependency] = []
-        for item, where in self._checker.items(node, path):
-            if isinstance(item, Scalar):
-                parent = self._id(item, where)
-                found += [Dependency(instance=parent)] if parent else []
-                continue
-            inner = self._checker.mapping(item, where, {"instance", "on"}, required=("instance",))
-            on = "success"
-            if "on" in inner:
-                on = self._checker.choice(
-                    inner["on"], join(where, "on"), ("success", "failure", "done", "started")
-                ) or on  # fmt: skip
-            parent = self._id(inner["instance"], join(where, "instance")) if "instance" in inner else None
-            if parent:
-                found.append(Dependency(instance=parent, on=on))  # type: ignore[arg-type]
-        return tuple(found)
+        found = (self._dependency(item, at) for item, at in self._checker.items(node, path))
+        return tuple(edge for edge in found if edge is not None)
+
+    def _dependency(self, node: Node, path: str) -> Dependency | None:
+        if isinstance(node, Scalar):
+            parent = self._id(node, path)
+            return Dependency(instance=parent) if parent else None
+        inner = self._checker.mapping(node, path, {"instance", "on"}, required=("instance",))
+        if "instance" not in inner:
+            return None
+        parent = self._id(inner["instance"], join(path, "instance"))
+        on = None
+        if "on" in inner:
+            on = self._checker.choice(inner["on"], join(path, "on"), _ENDS)
+        return Dependency(instance=parent, on=on or "success") if parent else None  # type: ignore[arg-type]
 
     def _notify(self, node: Node, path: str) -> Notify | None:
         inner = self._checker.mapping(node, path, {"url", "on"}, required=("url",))
@@ -177,7 +181,8 @@ class InstanceReader:
             return None
         url = self._checker.text(inner["url"], join(path, "url"))
         if url is not None and not url.startswith(("https://", "http://")):
-            self._checker.add(inner["url"], join(path, "url"), "bad_value", "a URL begins with https://")
+            where = join(path, "url")
+            self._checker.add(inner["url"], where, "bad_value", "a URL begins with https://")
         if "on" not in inner:
             return Notify(url=url or "")
         items = self._checker.items(inner["on"], join(path, "on"))

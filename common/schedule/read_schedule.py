@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import TypeVar
 
 from common.documents import Checker, Node, Scalar
@@ -122,7 +122,7 @@ class ScheduleReader:
             self._problem("never_due", "this schedule can never be due",
                           "look at its bounds, days and exclude")  # fmt: skip
 
-    def _end_time(self) -> tuple[object, bool]:  # type: ignore[misc]
+    def _end_time(self) -> tuple[time | None, bool]:
         node = self._fields.get("end_time")
         if isinstance(node, Scalar) and node.text in {"24:00", "24:00:00"}:
             return None, True
@@ -137,7 +137,7 @@ class ScheduleReader:
             chosen |= parsed(self._checker, item, path, values.read_days) or set()
         return tuple(sorted(chosen))
 
-    def _excluded(self) -> tuple[object, ...]:  # type: ignore[misc]
+    def _excluded(self) -> tuple[date, ...]:
         node = self._fields.get("exclude")
         if node is None:
             return ()
