@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from common.errors import Permanent, Retryable
@@ -105,8 +106,8 @@ class Engine(Protocol):
         """Open the output (the last `tail` lines of it); raise `NoSuchContainerError`."""
         ...
 
-    def events(self) -> EventStream:
-        """Open the stream of changes; it ends when Docker goes away."""
+    def events(self, since: datetime, for_s: float) -> EventStream:
+        """Open the stream of changes; it ends after `for_s`, or when Docker goes away."""
         ...
 
     def info(self) -> MachineInfo:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 import docker
@@ -137,14 +138,18 @@ class DockerEngine:
         )
         return DockerLogStream(stream)
 
-    def events(self) -> DockerEventStream:
+    def events(self, since: datetime, for_s: float) -> DockerEventStream:
         filters = {
             "type": "container",
             "event": ["die", "oom", "start", "destroy"],
             "label": [f"{LABEL}platform={self._owner.platform}"],
         }
+        begin = since.timestamp()
         stream = self._call(
-            STREAM_OPEN_S, lambda api: api.events(decode=True, filters=filters)
+            STREAM_OPEN_S,
+            lambda api: api.events(
+                since=begin, until=begin + for_s, decode=True, filters=filters
+            ),
         )
         return DockerEventStream(stream, self._owner)
 

@@ -134,7 +134,7 @@ class MemoryEngine:
             lines = self._found(name).output
             return MemoryStream(lines if tail is None else lines[len(lines) - tail :])
 
-    def events(self) -> MemoryEvents:
+    def events(self, since: datetime, for_s: float) -> MemoryEvents:  # noqa: ARG002
         self._check()
         return MemoryEvents()
 
