@@ -45,7 +45,7 @@ class Settings:
         self._environment = environment
 
     def text(self, key: str, default: str | None = None) -> str:
-        """Return ``ROTA_<key>``, the content of the file ``ROTA_<key>_FILE`` names, or `default`."""
+        """Return ``ROTA_<key>``, the content of the file in ``ROTA_<key>_FILE``, or `default`."""
         value = self.optional(key)
         if value is not None:
             return value

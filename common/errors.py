@@ -26,5 +26,9 @@ class ConfigError(Permanent):
     """The configuration is wrong; the process exits with 78."""
 
 
+class FatalError(Permanent):
+    """This process cannot go on; its restart policy may help."""
+
+
 class UnreadableMessageError(Permanent):
     """The message cannot be read as one of the types its topic carries."""

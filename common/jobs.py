@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NewType
 
+from common.hashing import partition_of
+
 InstanceId = NewType("InstanceId", str)
 JobId = NewType("JobId", str)
 NodeId = NewType("NodeId", str)
@@ -93,28 +95,5 @@ def container_name_of(job_id: str, attempt: int) -> str:
 
 
 def shard_of(instance_id: str) -> int:
-    """Return the shard (0..15) of an instance: Kafka's own key hash, so producers agree.
-
-    Kafka's default partitioner takes murmur2 of the key's bytes, positive, modulo partitions.
-    """
-    return (_murmur2(instance_id.encode()) & 0x7FFFFFFF) % SHARDS
-
-
-def _murmur2(data: bytes) -> int:
-    """Hash as Kafka's `Utils.murmur2` does (MurmurHash2, seed 0x9747b28c, 32 bits)."""
-    m, mask = 0x5BD1E995, 0xFFFFFFFF
-    h = (0x9747B28C ^ len(data)) & mask
-    whole = len(data) & ~3
-    for i in range(0, whole, 4):
-        k = int.from_bytes(data[i : i + 4], "little")
-        k = (k * m) & mask
-        k ^= k >> 24
-        k = (k * m) & mask
-        h = ((h * m) & mask) ^ k
-    tail = data[whole:]
-    if tail:
-        h ^= int.from_bytes(tail, "little")
-        h = (h * m) & mask
-    h ^= h >> 13
-    h = (h * m) & mask
-    return h ^ (h >> 15)
+    """Return the shard (0..15) of an instance: Kafka's own key hash, so producers agree."""
+    return partition_of(instance_id, SHARDS)

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from common.errors import Permanent, Retryable
+from common.errors import FatalError, Permanent, Retryable
 
 
 class BusUnavailableError(Retryable):
@@ -29,6 +29,10 @@ class UnknownTopicError(Permanent):
 
 class MessageTooLargeError(Permanent):
     """The record is larger than the broker takes."""
+
+
+class StuckConsumerError(FatalError):
+    """Records wait but do not arrive, although the consumer was rebuilt three times."""
 
 
 @dataclass(frozen=True, order=True)
@@ -72,7 +76,11 @@ class Producer(Protocol):
     """Sends records. Safe to share between threads."""
 
     def send(self, topic: str, key: str | None, value: bytes) -> Pending:
-        """Queue one record; the partition follows from the key (murmur2, as Kafka's default)."""
+        """Queue one record; the partition follows from the key (murmur2, as Kafka's default).
+
+        Raises `UnknownTopicError`, `MessageTooLargeError` or, at the latest after 5 s,
+        `BusUnavailableError`, here or from `Pending.wait`.
+        """
         ...
 
     def close(self) -> None:
@@ -84,11 +92,18 @@ class Consumer(Protocol):
     """Reads assigned partitions. Owned by one thread, but for `wake`."""
 
     def assign(self, partitions: Collection[Partition]) -> None:
-        """Read exactly these from now on, each from its committed offset or the earliest."""
+        """Read exactly these from now on, each from its committed offset or the earliest.
+
+        A partition that was assigned before goes on where it was.
+        """
         ...
 
     def poll(self, timeout_s: float, max_records: int = 500) -> Sequence[Record]:
-        """Return records as soon as there are any, or nothing after `timeout_s` or a `wake`."""
+        """Return records as soon as there are any, or nothing after `timeout_s` or a `wake`.
+
+        Records of one partition come in order and without a gap; the next poll goes on after them.
+        Raises `BusUnavailableError` or `StuckConsumerError`.
+        """
         ...
 
     def seek(self, partition: Partition, offset: int) -> None:
@@ -96,7 +111,11 @@ class Consumer(Protocol):
         ...
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Remember, durably, the next offset to read of each partition."""
+        """Remember, durably, the next offset to read of each (nothing without a group)."""
+        ...
+
+    def position(self, partition: Partition) -> int:
+        """Return the offset that an assigned partition is read from next."""
         ...
 
     def end_offsets(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
@@ -104,7 +123,7 @@ class Consumer(Protocol):
         ...
 
     def wake(self) -> None:
-        """Make a `poll` in another thread return at once."""
+        """Make a `poll` in another thread return soon (50 ms); without one, the next poll."""
         ...
 
     def close(self) -> None:

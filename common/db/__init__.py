@@ -29,10 +29,16 @@ class DuplicateKeyError(Permanent):
     """A row with this unique key is there already."""
 
 
+class StatementRefusedError(Permanent):
+    """MySQL refused the statement itself: syntax, a value too long, a missing foreign row."""
+
+
 class Transaction(Protocol):
     """One open transaction on one connection (READ COMMITTED). Owned by one thread.
 
-    `query` is a name in the service's queries.sql. Parameters are named: ``%(name)s``.
+    `query` is a name in the service's queries.sql. Parameters are named: ``%(name)s``; datetimes
+    are aware, enums travel as their value. `DECIMAL` (and so `SUM` of integers) comes back as
+    `Decimal`.
     """
 
     def execute(self, query: str, /, **parameters: Any) -> int:
@@ -43,12 +49,16 @@ class Transaction(Protocol):
         """Run one ``INSERT ... VALUES (...)`` for many rows as multi-row statements.
 
         The query holds exactly one VALUES tuple; what follows it (ON DUPLICATE KEY UPDATE ...)
-        stays. Returns rows changed; no rows is no statement.
+        stays. Returns rows changed (MySQL counts a row that it updated twice); no rows is no
+        statement.
         """
         ...
 
     def all(self, query: str, /, **parameters: Any) -> list[Row]:
-        """Return every row. A list or tuple parameter expands to ``(a, b, c)`` for IN."""
+        """Return every row. A list or tuple parameter expands to ``(a, b, c)`` for IN.
+
+        An empty one expands to ``(NULL)``: IN finds nothing, and so does NOT IN.
+        """
         ...
 
     def one(self, query: str, /, **parameters: Any) -> Row | None:

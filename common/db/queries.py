@@ -1,0 +1,147 @@
+"""Named SQL: reading a package's queries.sql, and putting parameters into a statement.
+
+The file is blocks of ``-- name: insert_job``, comment lines that describe, and one statement.
+How a value is escaped is the driver's business (`common.db.mysql`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from functools import cached_property
+from importlib.resources import files
+from typing import Any
+
+from common.errors import ConfigError
+
+Escape = Callable[[Sequence[Any]], Sequence[bytes]]
+"""Turns values into SQL literals, in order."""
+
+_NAME = re.compile(r"^--\s*name:\s*(\w+)\s*$", re.MULTILINE)
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+_VALUES = re.compile(r"\bVALUES\s*(?=\()", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement with named parameters."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def _pieces(self) -> list[str]:
+        """Alternate text and parameter name: text, name, text, name, ..., text."""
+        return _PARAMETER.split(self.text)
+
+    @cached_property
+    def _texts(self) -> list[bytes]:
+        return [piece.encode() for piece in self._pieces[::2]]
+
+    def render(self, parameters: Mapping[str, Any], escape: Escape) -> bytes:
+        """Put the parameters in; `KeyError` when one is missing."""
+        literals = [_literal(parameters[name], escape) for name in self._pieces[1::2]]
+        return self._joined(literals)
+
+    def render_many(self, rows: Sequence[Mapping[str, Any]], escape: Escape) -> bytes:
+        """Render the statement once for each row, joined by commas; no lists in them."""
+        names = self._pieces[1::2]
+        # one call for all values: each call costs more than escaping a hundred values
+        literals = escape([_plain(row[name]) for row in rows for name in names])
+        width = len(names)
+        return b",".join(
+            self._joined(literals[start : start + width])
+            for start in range(0, width * len(rows), width)
+        )
+
+    def _joined(self, literals: Sequence[bytes]) -> bytes:
+        parts = [b""] * (2 * len(literals) + 1)
+        parts[::2] = self._texts
+        parts[1::2] = literals
+        return b"".join(parts)
+
+    def split_values(self) -> tuple[str, Statement, str]:
+        """Cut ``INSERT ... VALUES (...) ...`` into what is before, the tuple, and what follows."""
+        found = _VALUES.search(self.text)
+        if not found:
+            raise ConfigError(f"query {self.name} has no VALUES (...) to repeat")
+        end = _closing_parenthesis(self.text, found.end()) + 1
+        row = Statement(self.name, self.text[found.end() : end])
+        return self.text[: found.end()], row, self.text[end:]
+
+
+class Queries:
+    """The statements of one package, by name."""
+
+    def __init__(self, statements: Sequence[Statement]) -> None:
+        self._by_name = {statement.name: statement for statement in statements}
+
+    def __getitem__(self, name: str) -> Statement:
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise ConfigError(f"queries.sql has no query named {name}") from None
+
+    def names(self) -> Sequence[str]:
+        return list(self._by_name)
+
+
+def load_queries(package: str) -> Queries:
+    """Read ``queries.sql`` of a package, and the ones that every service has."""
+    texts = [
+        files(owner).joinpath("queries.sql").read_text(encoding="utf-8")
+        for owner in ("common.db", package)
+    ]
+    return parse_queries("\n".join(texts))
+
+
+def parse_queries(text: str) -> Queries:
+    """Read queries from text; refuse a name used twice and a name without a statement."""
+    pieces = _NAME.split(text)
+    statements: list[Statement] = []
+    for name, body in zip(pieces[1::2], pieces[2::2], strict=True):
+        lines = [line for line in body.splitlines() if not line.lstrip().startswith("--")]
+        sql = "\n".join(lines).strip().rstrip(";").rstrip()
+        if not sql:
+            raise ConfigError(f"query {name} has no statement")
+        if any(statement.name == name for statement in statements):
+            raise ConfigError(f"query {name} is there twice")
+        statements.append(Statement(name, sql))
+    return Queries(statements)
+
+
+def _literal(value: Any, escape: Escape) -> bytes:
+    if isinstance(value, (list, tuple, set, frozenset)):
+        if not value:
+            return b"(NULL)"
+        return b"(" + b", ".join(escape([_plain(each) for each in value])) + b")"
+    return escape([_plain(value)])[0]
+
+
+def _plain(value: Any) -> Any:
+    """Turn what our code passes into what the driver knows."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise TypeError(f"a datetime without zone as parameter: {value}")
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value
+
+
+def _closing_parenthesis(text: str, opening: int) -> int:
+    depth, quote = 0, ""
+    for position in range(opening, len(text)):
+        character = text[position]
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"`":
+            quote = character
+        elif character in "()":
+            depth += 1 if character == "(" else -1
+            if depth == 0:
+                return position
+    raise ConfigError("a parenthesis is not closed")
