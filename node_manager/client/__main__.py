@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,13 +17,14 @@ from common.messages import node_commands
 from node_manager.client.deadlines import Deadlines, Lane
 from node_manager.client.domain.container import Owner, Policy, read_policy
 from node_manager.client.engine.docker_engine import SOCKET, DockerEngine
+from node_manager.client.hands import Parts
 from node_manager.client.journal import Journal
 from node_manager.client.log_server import LogSource, start_log_server
 from node_manager.client.log_store import LogStore
 from node_manager.client.machine import Heartbeats, Identity, Watch, read_boot_id
 from node_manager.client.pulls import Pulls
 from node_manager.client.reports import Outbox
-from node_manager.client.service import Agent, Parts
+from node_manager.client.service import Agent
 
 WORKERS = {Lane.NORMAL: 4, Lane.URGENT: 2}
 SWEEP_S = 5.0
@@ -40,7 +42,7 @@ def build(context: Context) -> Service:
     engine = DockerEngine(owner, settings.text("CLIENT_DOCKER", SOCKET))
     logs = LogStore(path.parent / "logs")
     journal = Journal(path, clock.now())
-    outbox = Outbox(producer, lambda report: agent.on_sent(report))
+    outbox = Outbox(producer)
     pulls = Pulls(engine)
     deadlines = Deadlines(clock)
     agent = Agent(
@@ -74,7 +76,7 @@ def build(context: Context) -> Service:
     agent.recover()
     loops: list[Loop] = [
         forever("commands", receiver.run_once, receiver.wake),
-        forever("reports", outbox.run_once, outbox.wake),
+        forever("reports", lambda: outbox.run_once(agent.on_sent), outbox.wake),
         forever("beats", heartbeats.run_once, heartbeats.wake),
         forever("events", watch.run_once, watch.wake),
         every(SWEEP_S, "sweep", agent.sweep),
@@ -95,8 +97,7 @@ def build(context: Context) -> Service:
 
 def _workers(agent: Agent, deadlines: Deadlines) -> list[Loop]:
     return [
-        forever(f"{lane.name.lower()}-{number}", lambda lane=lane: agent.work_once(lane),  # type: ignore[misc]
-                deadlines.close)
+        forever(f"{lane.name.lower()}-{number}", partial(agent.work_once, lane), deadlines.close)
         for lane, count in WORKERS.items()
         for number in range(count)
     ]  # fmt: skip

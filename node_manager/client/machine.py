@@ -95,7 +95,7 @@ class Heartbeats:
 
 
 class Watch:
-    """Follows Docker's events, so that an end is noticed at once; the sweep finds what it misses."""
+    """Follows Docker's events: an end is noticed at once; the sweep finds what this misses."""
 
     def __init__(self, agent: Agent, engine: Engine, clock: Clock) -> None:
         self._agent = agent

@@ -24,9 +24,8 @@ _log = logger("client.reports")
 class Outbox:
     """A queue of reports; any thread puts, one thread sends."""
 
-    def __init__(self, producer: Producer, on_sent: Callable[[ContainerChanged], None]) -> None:
+    def __init__(self, producer: Producer) -> None:
         self._producer = producer
-        self._on_sent = on_sent
         self._changed = threading.Condition()
         self._queue: dict[tuple[str, int], ContainerChanged] = {}
         self._is_woken = False
@@ -41,8 +40,13 @@ class Outbox:
         with self._changed:
             return len(self._queue)
 
-    def run_once(self, timeout_s: float = 0.5) -> float:
-        """Send what waits; raise `Retryable` when Kafka does not take it (it stays queued)."""
+    def run_once(
+        self, on_sent: Callable[[ContainerChanged], None], timeout_s: float = 0.5
+    ) -> float:
+        """Send what waits, telling `on_sent` of each that is durable.
+
+        Raises `Retryable` when Kafka does not take one: it and the rest stay queued.
+        """
         with self._changed:
             if not self._queue and not self._is_woken:
                 self._changed.wait(timeout_s)
@@ -60,6 +64,7 @@ class Outbox:
             except Permanent as error:  # it can never be sent: the sweep and heartbeat still tell
                 _log.error("report_refused", job_id=report.job_id, error=str(error))
             self._take_off(report)
+            on_sent(report)
         return 0.0
 
     def wake(self) -> None:
@@ -71,4 +76,3 @@ class Outbox:
     def _take_off(self, report: ContainerChanged) -> None:
         with self._changed:
             self._queue.pop((report.id, report.epoch), None)
-        self._on_sent(report)

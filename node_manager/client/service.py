@@ -10,14 +10,9 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import assert_never
-
-import msgspec
 
 from common.bus.receive import Received
-from common.clock import Clock
 from common.errors import Retryable
-from common.failpoints import failpoint
 from common.logs import logger
 from common.messages import (
     ContainerChanged,
@@ -27,12 +22,10 @@ from common.messages import (
     StopCause,
     StopContainer,
 )
-from node_manager.client.deadlines import Deadlines, Lane
+from node_manager.client.deadlines import Lane
 from node_manager.client.domain.attempt import (
     Accepted,
     Entry,
-    Failed,
-    Finished,
     Key,
     Record,
     Revoked,
@@ -40,53 +33,14 @@ from node_manager.client.domain.attempt import (
     Sent,
     Status,
 )
-from node_manager.client.domain.container import Owner, Policy, plan_container
-from node_manager.client.domain.decide import (
-    KILL_AGAIN,
-    Action,
-    Announce,
-    Create,
-    End,
-    Finish,
-    Kill,
-    Remove,
-    Restart,
-    Start,
-    Wait,
-    decide,
-)
-from node_manager.client.engine import (
-    ContainerRefusedError,
-    Engine,
-    ImageMissingError,
-    NameTakenError,
-    NoSuchContainerError,
-)
-from node_manager.client.journal import Journal
-from node_manager.client.log_store import LogStore
-from node_manager.client.pulls import Pulls
-from node_manager.client.reports import Outbox
+from node_manager.client.domain.decide import Wait, decide
+from node_manager.client.hands import Hands, Parts
 
 MOST_ACTIONS = 12
 """From create to removal an attempt takes 8; more means that something fights with us."""
 RETRY_AFTER = timedelta(seconds=1)
 
 _log = logger("client")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What the agent works with."""
-
-    owner: Owner
-    policy: Policy
-    clock: Clock
-    engine: Engine
-    journal: Journal
-    deadlines: Deadlines
-    outbox: Outbox
-    pulls: Pulls
-    logs: LogStore
 
 
 @dataclass
@@ -103,6 +57,7 @@ class Agent:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._hands = Hands(parts, self.touch, self._tell)
         self._lock = threading.Lock()
         self._sight = Sight()
         self.changed = threading.Event()  # a heartbeat is wanted now
@@ -214,6 +169,9 @@ class Agent:
                 self._parts.journal.note(Sent(report.job_id, report.attempt))
             self.touch(key, Lane.NORMAL)
 
+    def _tell(self) -> None:
+        self.changed.set()
+
     def _refuse_stale(self, entries: list[Entry]) -> None:
         """Answer starts below the known epoch; they change nothing."""
         for entry in list(entries):
@@ -242,94 +200,9 @@ class Agent:
                 if action.until is not None:
                     self._parts.deadlines.put(key, action.until, Lane.URGENT)
                 return
-            if not self._carry_out(key, action, seen):
+            if not self._hands.carry_out(key, action, seen):
                 return
         self._parts.deadlines.put(key, self._parts.clock.now() + RETRY_AFTER, Lane.NORMAL)
-
-    def _carry_out(self, key: Key, action: Action, seen: Seen | None) -> bool:
-        """Do one thing; False if only time or an event can lead on."""
-        parts = self._parts
-        match action:
-            case Create():
-                return self._create(key)
-            case Start():
-                self._start(key)
-            case Restart(ran):
-                parts.journal.append([ran], sync=False)
-                self._start(key)
-            case Announce(report, ran):
-                parts.journal.append([ran], sync=False)
-                parts.outbox.put(self._signed(report))
-                parts.journal.mark(key, announced=True)
-            case End(ending):
-                if parts.journal.get(key).ending != ending:
-                    parts.journal.note(ending)
-                failpoint("client.stopping")
-                parts.engine.signal(key.name, seen.stop_signal if seen else "SIGTERM")
-                parts.journal.mark(key, signalled=True)
-            case Kill():
-                parts.engine.signal(key.name, "SIGKILL")
-                parts.deadlines.put(key, parts.clock.now() + KILL_AGAIN, Lane.URGENT)
-                return False
-            case Finish(report):
-                self._finish(self._signed(report))
-            case Remove():
-                self._remove(key, seen)
-            case Wait():
-                return False
-            case _:
-                assert_never(action)
-        return True
-
-    def _create(self, key: Key) -> bool:
-        command = self._parts.journal.get(key).command
-        if command is None:
-            return False
-        try:
-            plan = plan_container(command, self._parts.owner, self._parts.policy)
-            self._parts.engine.create(plan)
-            failpoint("client.created")
-        except NameTakenError:
-            return True  # look at what has the name
-        except ImageMissingError:
-            self._parts.pulls.request(command.spec.image, key, self._pulled)
-            return False
-        except ContainerRefusedError as error:
-            self._fail(key, StopCause.CREATE_FAILED, str(error))
-        return True
-
-    def _start(self, key: Key) -> None:
-        try:
-            self._parts.engine.start(key.name)
-            failpoint("client.started")
-        except NoSuchContainerError:
-            return  # removed by someone else just now
-        except ContainerRefusedError as error:
-            self._fail(key, StopCause.CREATE_FAILED, str(error))
-
-    def _pulled(self, key: Key, error: str | None) -> None:
-        if error is not None:
-            self._fail(key, StopCause.PULL_FAILED, error)
-        self.touch(key, Lane.NORMAL)
-
-    def _fail(self, key: Key, cause: StopCause, detail: str) -> None:
-        self._parts.journal.append([Failed(key.job_id, key.attempt, cause, detail)])
-
-    def _finish(self, report: ContainerChanged) -> None:
-        """Make the end durable before anybody hears of it: it must not be decided again."""
-        self._parts.journal.append([Finished(report)])
-        failpoint("client.finished")
-        self._parts.outbox.put(report)
-        self.changed.set()
-
-    def _remove(self, key: Key, seen: Seen | None) -> None:
-        if seen is not None and seen.started_at is not None:
-            stream = self._parts.engine.logs(key.name, tail=None, follow=False)
-            self._parts.logs.save(key, stream)
-        self._parts.engine.remove(key.name)
-
-    def _signed(self, report: ContainerChanged) -> ContainerChanged:
-        return msgspec.structs.replace(report, node_id=self._parts.owner.node_id)
 
     def _remember_sight(self, key: Key, seen: Seen | None) -> None:
         with self._lock:

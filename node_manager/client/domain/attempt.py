@@ -173,6 +173,12 @@ def apply(record: Record, entry: Entry) -> Record:
             return replace(record, ending=entry)
         case Failed():
             return replace(record, failed=entry)
+        case _:
+            return _after_end(record, entry)
+
+
+def _after_end(record: Record, entry: Finished | Sent) -> Record:
+    match entry:
         case Finished():
             return replace(record, finished=entry.report, is_sent=False)
         case Sent():

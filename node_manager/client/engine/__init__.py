@@ -83,11 +83,17 @@ class Engine(Protocol):
         ...
 
     def create(self, plan: ContainerPlan) -> None:
-        """Create, not start; raise `NameTakenError`, `ImageMissingError`, `ContainerRefusedError`."""
+        """Create, not start.
+
+        Raises `NameTakenError`, `ImageMissingError`, `ContainerRefusedError`.
+        """
         ...
 
     def start(self, name: str) -> None:
-        """Start; one that runs is no error. Raise `ContainerRefusedError`, `NoSuchContainerError`."""
+        """Start; one that runs is no error.
+
+        Raises `ContainerRefusedError`, `NoSuchContainerError`.
+        """
         ...
 
     def signal(self, name: str, signal: str) -> None:

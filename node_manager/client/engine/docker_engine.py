@@ -144,11 +144,11 @@ class DockerEngine:
             "event": ["die", "oom", "start", "destroy"],
             "label": [f"{LABEL}platform={self._owner.platform}"],
         }
-        begin = since.timestamp()
+        begin = int(since.timestamp())  # whole seconds, so some events come twice
         stream = self._call(
             STREAM_OPEN_S,
             lambda api: api.events(
-                since=begin, until=begin + for_s, decode=True, filters=filters
+                since=begin, until=begin + int(for_s), decode=True, filters=filters
             ),
         )
         return DockerEventStream(stream, self._owner)
@@ -222,7 +222,7 @@ class DockerEngine:
         with self._lock:
             if self._api is None:
                 self._api = docker.APIClient(
-                    base_url=self._base_url, version="auto", timeout=START_S, num_pools=32
+                    base_url=self._base_url, version="auto", timeout=int(START_S), num_pools=32
                 )
             return self._api
 
