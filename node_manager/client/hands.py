@@ -15,7 +15,7 @@ from common.clock import Clock
 from common.failpoints import failpoint
 from common.messages import ContainerChanged, StopCause
 from node_manager.client.deadlines import Deadlines, Lane
-from node_manager.client.domain.attempt import Ending, Failed, Finished, Key, Ran, Seen
+from node_manager.client.domain.attempt import Ending, Failed, Finished, Key, Launching, Ran, Seen
 from node_manager.client.domain.container import Owner, Policy, plan_container
 from node_manager.client.domain.decide import (
     KILL_AGAIN,
@@ -136,6 +136,7 @@ class Hands:
         return True
 
     def _start(self, key: Key) -> None:
+        self._parts.journal.append([Launching(key.job_id, key.attempt)], sync=False)
         try:
             self._parts.engine.start(key.name)
             failpoint("client.started")

@@ -51,8 +51,7 @@ class Heartbeats:
 
         One is on its way at a time, so that no stale beats pile up while Kafka is away.
         """
-        if self._sequence:
-            self._agent.changed.wait(HEARTBEAT_S)
+        self._agent.changed.wait(HEARTBEAT_S)  # the first sweep is a change, too
         self._agent.changed.clear()
         message = self.message()
         pending = self._producer.send(NODE_HEARTBEATS, key_of(message), encode(message))

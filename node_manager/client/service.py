@@ -34,6 +34,7 @@ from node_manager.client.domain.attempt import (
     Status,
 )
 from node_manager.client.domain.decide import Wait, decide
+from node_manager.client.engine import EngineUnavailableError
 from node_manager.client.hands import Hands, Parts
 
 MOST_ACTIONS = 12
@@ -108,6 +109,8 @@ class Agent:
             return False
         try:
             self._step(key)
+        except EngineUnavailableError:  # the sweep tells of it, once
+            deadlines.put(key, self._parts.clock.now() + RETRY_AFTER, Lane.URGENT)
         except (Retryable, OSError) as error:
             _log.warning("attempt_not_served", job_id=key.job_id, error=str(error))
             deadlines.put(key, self._parts.clock.now() + RETRY_AFTER, Lane.URGENT)

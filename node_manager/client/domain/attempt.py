@@ -81,6 +81,13 @@ class Revoked(msgspec.Struct, frozen=True, tag="revoked"):
     at: Instant
 
 
+class Launching(msgspec.Struct, frozen=True, tag="launching"):
+    """Docker is about to be told to start it: if it is not there later, it may have run."""
+
+    job_id: str
+    attempt: int
+
+
 class Ran(msgspec.Struct, frozen=True, tag="ran"):
     """Its container was seen running, or is about to be started again (`restarts`)."""
 
@@ -122,7 +129,7 @@ class Sent(msgspec.Struct, frozen=True, tag="sent"):
     attempt: int
 
 
-Entry = Accepted | Revoked | Ran | Ending | Failed | Finished | Sent
+Entry = Accepted | Revoked | Launching | Ran | Ending | Failed | Finished | Sent
 
 
 def key_of_entry(entry: Entry) -> Key:
@@ -146,6 +153,7 @@ class Record:
 
     command: StartContainer | None = None
     revoked: Revoked | None = None
+    launching: Launching | None = None
     ran: Ran | None = None
     ending: Ending | None = None
     failed: Failed | None = None
@@ -167,18 +175,20 @@ def apply(record: Record, entry: Entry) -> Record:
             return _after_start(record, entry.command)
         case Revoked():
             return _after_stop(record, entry)
+        case Launching():
+            return replace(record, launching=entry)
         case Ran():
             return replace(record, ran=entry)
-        case Ending():
-            return replace(record, ending=entry)
-        case Failed():
-            return replace(record, failed=entry)
         case _:
             return _after_end(record, entry)
 
 
-def _after_end(record: Record, entry: Finished | Sent) -> Record:
+def _after_end(record: Record, entry: Ending | Failed | Finished | Sent) -> Record:
     match entry:
+        case Ending():
+            return replace(record, ending=entry)
+        case Failed():
+            return replace(record, failed=entry)
         case Finished():
             return replace(record, finished=entry.report, is_sent=False)
         case Sent():
@@ -196,9 +206,9 @@ def _after_start(record: Record, command: StartContainer) -> Record:
     if finished is not None and finished.state is ContainerState.EXITED:
         again = _under(finished, command.epoch)
         return replace(record, command=command, finished=again, is_sent=False)
-    return replace(
-        record, command=command, finished=None, failed=None, is_sent=False, announced=False
-    )
+    if finished is not None:  # it never ran under the lower epoch
+        record = replace(record, finished=None, launching=None)
+    return replace(record, command=command, failed=None, is_sent=False, announced=False)
 
 
 def _after_stop(record: Record, stop: Revoked) -> Record:
@@ -225,7 +235,7 @@ def entries_of(record: Record) -> list[Entry]:
         entries.append(Accepted(record.command))
     entries += [
         entry
-        for entry in (record.revoked, record.ran, record.ending, record.failed)
+        for entry in (record.revoked, record.launching, record.ran, record.ending, record.failed)
         if entry is not None
     ]
     if record.finished is not None:

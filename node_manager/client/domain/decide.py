@@ -149,20 +149,22 @@ class _Case:
 
     def nothing_there(self) -> Action:
         record, command = self.record, self.record.command
-        if record.ran is not None:
+        if record.ran is not None or (record.launching is not None and record.failed is None):
             words = "its container was removed by someone else"
             return Finish(self.report(ContainerState.EXITED, self._end_cause(), words))
         if self.is_revoked():
-            state = ContainerState.GONE if command is None else ContainerState.REFUSED
-            return Finish(self.report(state, StopCause.COMMAND, "stopped before it was started"))
+            return self._stopped_before()
         if command is None:
             return Wait()
         return self._too_late() or Create()
 
     def created(self, seen: Seen) -> Action:
         command = self.record.command
-        if self.is_revoked() or self._too_late() is not None:
-            return Remove()
+        if self.is_revoked():
+            return self._stopped_before()  # and removed then
+        too_late = self._too_late()
+        if too_late is not None:
+            return too_late
         if command is None or command.epoch < seen.epoch:
             return Wait()  # its command will come again, or the database says that it may go
         return Start() if self.now >= command.not_before else Wait(command.not_before)
@@ -232,6 +234,10 @@ class _Case:
 
     def _epoch(self) -> int:
         return max(self.record.epoch, self.seen.epoch if self.seen else -1)
+
+    def _stopped_before(self) -> Finish:
+        state = ContainerState.REFUSED if self.record.command else ContainerState.GONE
+        return Finish(self.report(state, StopCause.COMMAND, "stopped before it was started"))
 
     def _too_late(self) -> Finish | None:
         """Refuse what failed, expired, or would have to stop at once."""

@@ -12,6 +12,7 @@ from node_manager.client.domain.attempt import (
     Failed,
     Finished,
     Key,
+    Launching,
     Ran,
     Record,
     Revoked,
@@ -92,9 +93,21 @@ def test_expired_command_is_refused(fields):
         ContainerState.REFUSED, StopCause.EXPIRED)
 
 
-def test_expired_while_created_removes_it_first():
+def test_expired_while_created_is_refused_then_removed():
     expired = record(Accepted(start(expires_at=NOW)))
-    assert decide(KEY, expired, seen(Status.CREATED), NOW) == Remove()
+    action = decide(KEY, expired, seen(Status.CREATED), NOW)
+    assert isinstance(action, Finish)
+    assert action.report.stop_cause is StopCause.EXPIRED
+    told = apply(expired, Finished(action.report))
+    assert decide(KEY, told, seen(Status.CREATED), NOW) == Remove()
+
+
+def test_a_start_that_may_have_happened_is_never_made_again():
+    accepted = record(Accepted(start()), Launching(KEY.job_id, 1))
+    assert decide(KEY, accepted, seen(Status.CREATED), NOW) == Start()
+    action = decide(KEY, accepted, None, NOW)
+    assert isinstance(action, Finish)
+    assert action.report.state is ContainerState.EXITED
 
 
 def test_running_is_announced_once_with_dockers_start_time():
