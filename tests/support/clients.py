@@ -105,9 +105,10 @@ class ClientProcess:
 
 
 class Listener:
-    """Collects what clients tell."""
+    """Collects what one client tells."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, node_id: str) -> None:
+        self._node_id = node_id
         self.producer = bus.producer()
         self.events: list[ContainerChanged] = []
         self.heard_at: list[datetime] = []
@@ -119,6 +120,8 @@ class Listener:
 
     def _take(self, batch: Any) -> None:
         for received in batch:
+            if received.message.node_id != self._node_id:
+                continue
             if isinstance(received.message, ContainerChanged):
                 self.events.append(received.message)
                 self.heard_at.append(now())
@@ -173,7 +176,7 @@ def client_on(server: servers.KafkaServer, folder: Path) -> Iterator[tuple[Clien
     node_id = f"test-{secrets.token_hex(4)}"
     bus = KafkaBus(kafka_config(server), "test")
     bus.create_topics([*fixed_topics(), *node_topics(node_id)])
-    client, listener = ClientProcess(server, folder, node_id), Listener(bus)
+    client, listener = ClientProcess(server, folder, node_id), Listener(bus, node_id)
     try:
         yield client, listener
     finally:
