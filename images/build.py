@@ -6,9 +6,12 @@ in catalogue.py; an image carries the hash of that as its label, so that a secon
 
 import argparse
 import fcntl
+import os
 import shutil
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
@@ -19,8 +22,8 @@ from images.docker_cli import (
     BuildError,
     Registry,
     build_command,
-    import_root,
     inputs_labels,
+    make_root,
     query,
     run_logged,
 )
@@ -36,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     names = [image.name for image in CATALOGUE]
     parser.add_argument("name", nargs="*", help=f"of: {' '.join(names)} (default: all)")
     parser.add_argument("--list", action="store_true", help="show the images and their state")
+    parser.add_argument("--prune", action="store_true", help="remove all but the newest builds")
     options = parser.parse_args(arguments)
     if unknown := set(options.name) - set(names):
         parser.error(f"no such image: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
@@ -45,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 7
     if options.list:
         return list_images(wanted)
+    if options.prune:
+        return prune_images(wanted)
     return build_all(wanted)
 
 
@@ -59,6 +65,16 @@ def list_images(images: list[Image]) -> int:
     return 0
 
 
+def prune_images(images: list[Image]) -> int:
+    """Remove the builds whose inputs are no longer these; Docker keeps what a container uses."""
+    for image in images:
+        keep = {"dev", inputs_hash(image)[:12]}
+        tags = query("images", "--format", "{{.Tag}}", f"rota/{image.name}").split()
+        for tag in (tag for tag in tags if tag not in keep):
+            print(query("rmi", f"rota/{image.name}:{tag}").partition("\n")[0])
+    return 0
+
+
 def build_all(images: list[Image]) -> int:
     """Build those that are not current, parents before children, and return the exit code."""
     LOGS.mkdir(parents=True, exist_ok=True)
@@ -66,8 +82,10 @@ def build_all(images: list[Image]) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX)
         found = inputs_labels([f"rota/{image.name}:dev" for image in images])
         stale = [i for i in images if found.get(f"rota/{i.name}:dev", ("",))[0] != inputs_hash(i)]
+        if any(image.root for image in stale):
+            ask_for_root()
         progress = Progress(total=len(images), current=len(images) - len(stale))
-        builder = Builder(progress, {tag: label for tag, (label, _) in found.items()})
+        builder = Builder(progress)
         with progress, ThreadPoolExecutor(WORKERS) as pool:
             # Parents are submitted first, so a child that waits for its parent never blocks it.
             for image in stale:
@@ -75,13 +93,19 @@ def build_all(images: list[Image]) -> int:
         return 0 if all(future.result() for future in builder.futures.values()) else 1
 
 
+def ask_for_root() -> None:
+    """Have sudo ask for its password now, where its question can be seen: debootstrap is root's."""
+    if os.geteuid() != 0:
+        print("debootstrap needs root: sudo may ask for your password.", flush=True)
+        subprocess.run(["sudo", "-v"], check=False)
+
+
 class Builder:
     """Builds one image after another; `futures` tells a child how its parent's build went."""
 
-    def __init__(self, progress: Progress, previous: dict[str, str]) -> None:
+    def __init__(self, progress: Progress) -> None:
         self.futures: dict[str, Future[bool]] = {}
         self._progress = progress
-        self._previous = previous
         self._registry = Registry()
 
     def build(self, image: Image) -> bool:
@@ -111,15 +135,26 @@ class Builder:
             return "found"
         if self._registry.pull_ours(image.name, inputs, log):
             return "pulled"
-        if image.root:
-            parent = import_root(image.root, self._registry, log)
-        else:
-            parent = f"rota/{image.parent}:{inputs_hash(find_image(image.parent or ''))[:12]}"
         context = assemble_context(image, log)
-        run_logged(build_command(context, tags, inputs, parent), log)
-        if previous := self._previous.get(f"rota/{image.name}:dev"):
-            query("rmi", f"rota/{image.name}:{previous[:12]}")  # refused while a container uses it
+        for parent in self._parents(image, log):
+            try:
+                run_logged(build_command(context, tags, inputs, parent), log)
+            except BuildError:
+                # A pulled image may be laid out otherwise; Debian's packages are the sure way.
+                if not image.root or parent != image.root.upstream:
+                    raise
+            else:
+                break
         return "built"
+
+    def _parents(self, image: Image, log: IO[bytes]) -> Iterator[str]:
+        """Yield what `image` may be built on, the best first."""
+        if image.root is None:
+            yield f"rota/{image.parent}:{inputs_hash(find_image(image.parent or ''))[:12]}"
+            return
+        if self._registry.pull_upstream(image.root.upstream, log):
+            yield image.root.upstream
+        yield make_root(image.root, log)
 
 
 def assemble_context(image: Image, log: IO[bytes]) -> Path:

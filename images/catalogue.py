@@ -26,7 +26,8 @@ class Root:
 class Image:
     """One image: `root` or `parent` below it, `files` of the repository inside it.
 
-    `sources` are packages of ours, put under src/. `artefact` names what the host fetches for it (see artefacts.py).
+    `sources` are packages of ours, put under src/. `artefact` names what the host fetches for it
+    (see artefacts.py).
     """
 
     name: str

@@ -5,7 +5,8 @@ set -euo pipefail
 suite=$1 tag=$2 label=$3 hash=$4
 mirror=${ROTA_APT_MIRROR:-http://deb.debian.org/debian}
 export PATH=$PATH:/usr/sbin:/sbin
-root=$(mktemp -d "${TMPDIR:-/tmp}/rota-root.XXXXXX")
+# Not /tmp: where that is a tmpfs without devices, debootstrap refuses it.
+root=$(mktemp -d /var/tmp/rota-root.XXXXXX)
 trap 'rm -rf --one-file-system "$root"' EXIT
 
 debootstrap --variant=minbase "$suite" "$root" "$mirror"

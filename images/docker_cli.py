@@ -92,25 +92,27 @@ class Registry:
             return self._answers
 
     def _try_pull(self, reference: str, log: IO[bytes]) -> bool:
-        # The first layer tells whether a registry answers: `manifest inspect` is a small request.
-        probe = ["timeout", str(PULL_TIMEOUT_S), "docker", "manifest", "inspect", reference]
-        try:
-            run_logged(probe, log)
-            run_logged(["docker", "pull", "-q", reference], log)
-        except BuildError:
-            return False
-        return True
+        """Pull; given up when the daemon has not found the image within PULL_TIMEOUT_S."""
+        log.write(f"\n$ docker pull {reference}\n".encode())
+        pull = subprocess.Popen(
+            ["docker", "pull", reference], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        impatience = threading.Timer(PULL_TIMEOUT_S, pull.kill)
+        impatience.start()
+        with pull:
+            assert pull.stdout  # noqa: S101 (for mypy: PIPE was asked for)
+            # Its first line comes when the registry has answered; layers may then take their time.
+            log.write(pull.stdout.readline())
+            impatience.cancel()
+            log.writelines(pull.stdout)
+        return pull.returncode == 0
 
 
-def import_root(root: Root, registry: Registry, log: IO[bytes]) -> str:
-    """Return the tag of the image to start from: pulled, else made by debootstrap."""
+def make_root(root: Root, log: IO[bytes]) -> str:
+    """Return the tag of a file system made by debootstrap, once per recipe."""
     made = f"rota/root-{root.suite}:{root_hash(root)[:12]}"
-    if inputs_labels([made]):
-        return made
-    if registry.pull_upstream(root.upstream, log):
-        return root.upstream
-    script = str(Path(__file__).parent / "debootstrap.sh")
-    run_logged([*_as_root(), "bash", script, root.suite, made, LABEL, root_hash(root)], log)
+    if not inputs_labels([made]):
+        script = str(Path(__file__).parent / "debootstrap.sh")
+        run_logged([*_as_root(), "bash", script, root.suite, made, LABEL, root_hash(root)], log)
     return made
 
 

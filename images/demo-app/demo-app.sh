@@ -18,9 +18,13 @@ usage() { sed -n '2p' "$0" | cut -c3- >&2; exit 2; }
 finish() { witness "end code=$1"; exit "$1"; }
 
 # `wait` is cut short by a signal, a plain `sleep` is not.
-pause() { sleep "$1" & wait $!; }
+pause() { sleep "$1" > /dev/null 2>&1 & sleeper=$!; wait $sleeper; }
 
-stop() { witness signal=TERM; [ -z "${child:-}" ] || kill "$child" 2> /dev/null; finish 0; }
+stop() {
+    witness "signal name=TERM"
+    kill ${child:-} ${sleeper:-} 2> /dev/null
+    finish 0
+}
 
 [ $# -ge 1 ] || usage
 mode=$1; shift
@@ -32,18 +36,15 @@ esac
 
 env | grep '^ROTA_' | sort
 trap stop TERM INT
+[ "$mode" != ignore-term ] || trap 'witness "signal name=TERM ignored=yes"' TERM INT
 witness "start mode=$mode"
 case $mode in
     run) pause "$1"; finish "${2:-0}" ;;
-    forever) while :; do pause 3600; done ;;
-    ignore-term)
-        trap 'witness signal=TERM-ignored' TERM INT
-        while :; do pause 3600; done ;;
     burn-cpu)
-        ( while :; do :; done ) & child=$!
-        if [ $# -ge 1 ]; then pause "$1"; kill "$child"; finish 0; else wait $child; fi ;;
+        ( while :; do :; done ) > /dev/null 2>&1 & child=$!
+        if [ $# -ge 1 ]; then pause "$1"; kill $child; finish 0; fi ;;
     hold-memory)
         # tail keeps all of a line that never ends.
-        ( { head -c "${1}M" /dev/zero; exec sleep 1000000; } | exec tail -n 1 > /dev/null ) & child=$!
-        while :; do pause 3600; done ;;
+        ( { head -c "${1}M" /dev/zero; exec sleep 1000000; } | exec tail -n 1 ) > /dev/null 2>&1 & child=$! ;;
 esac
+while :; do pause 3600; done

@@ -1,0 +1,80 @@
+# `make` prints what there is. PY may name another interpreter that has the requirements.
+PY ?= .venv/bin/python
+PYTEST := $(PY) -m pytest
+STAMP := .venv/.requirements
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup prerequisites browser docker lxcfs images lint test demo demo-down bench simulate \
+  test-unit test-service test-contract test-simulation test-integration test-e2e test-architecture
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: prerequisites $(if $(filter .venv/bin/python,$(PY)),$(STAMP)) ## .venv with the `rota` command and the tools
+
+$(STAMP): requirements.txt requirements-dev.txt pyproject.toml
+	@echo "making .venv (its log: .build/logs/setup.log)"
+	@mkdir -p .build/logs
+	@python3 -m venv .venv
+	@{ .venv/bin/python -m pip install -q -r requirements-dev.txt && \
+	   .venv/bin/python -m pip install -q --no-deps -e . --config-settings editable_mode=compat; } > .build/logs/setup.log 2>&1 \
+	  || { tail -n 15 .build/logs/setup.log; exit 1; }
+	@touch $@
+
+prerequisites: ## install what is missing on this machine (says what first)
+	@scripts/prerequisites.sh
+
+browser:
+	@scripts/prerequisites.sh --with-browser
+
+docker: prerequisites
+	@scripts/ensure-docker.sh
+
+lxcfs: prerequisites
+	@scripts/ensure-lxcfs.sh
+
+images: setup docker ## build the container images whose inputs changed
+	@$(PY) -m images.build
+
+lint: setup ## ruff, mypy --strict, import rules
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(if $(wildcard .importlinter),$(dir $(PY))lint-imports,@echo "lint-imports: no rules yet")
+
+# A layer: one pytest run with one closing line; a folder that is still to come is said so.
+layer = @if [ -d tests/$(1) ]; then echo "== tests/$(1)"; $(PYTEST) tests/$(1) $(ARGS); else echo "== tests/$(1): none yet"; fi
+
+test-unit: setup ## rules, no I/O
+	$(call layer,unit)
+
+test-service: setup ## services on fakes
+	$(call layer,service)
+
+test-contract: setup docker images ## fakes and real doors under one suite
+	$(call layer,contract)
+
+test-simulation: setup ## all services in one process, seeded faults
+	$(call layer,simulation)
+
+test-integration: setup docker lxcfs images ## real Kafka, MySQL, MariaDB, machines
+	$(call layer,integration)
+
+test-e2e: setup browser docker lxcfs images ## the platform on three machines
+	$(call layer,e2e)
+
+test-architecture: setup ## sizes, imports, files in step
+	$(call layer,architecture)
+
+test: lint test-unit test-service test-contract test-simulation test-integration test-e2e test-architecture ## everything, as CI does
+
+demo: setup docker lxcfs images ## three machines, the platform on them, a schedule, live
+	@$(PY) -m scripts.demo up
+
+demo-down: setup docker ## remove what the demo made
+	@$(PY) -m scripts.demo down
+
+bench: setup docker images ## measure (benchmarks/)
+	@$(PY) -m benchmarks $(ARGS)
+
+simulate: setup ## many seeds of the simulation: make simulate SEEDS=1000
+	@ROTA_SIMULATION_SEEDS=$(or $(SEEDS),1000) $(PYTEST) tests/simulation $(ARGS)

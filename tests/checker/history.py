@@ -1,0 +1,101 @@
+"""What happened, as three witnesses saw it: the containers themselves, Docker, and the ledger.
+
+A `History` is data only; `tests.checker.check` judges it (guarantees.md, 4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Due:
+    """One due time of one ordinal that the schedules ask for."""
+
+    instance: str
+    due: datetime
+    ordinal: int = 0
+    stop_at: datetime | None = None
+    grace_s: int = 10
+    standalone: bool = False
+    parents: tuple[str, ...] = ()  # job ids whose end must come first
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the ledger at the end of the observation.
+
+    `seen_at` is when the row was first seen in its present state; `until` and `count` make it
+    stand for a stretch of due times (MISSED and SKIPPED only).
+    """
+
+    job_id: str
+    instance: str
+    due: datetime
+    ordinal: int
+    state: str
+    reason: str | None = None
+    attempt: int = 1
+    node: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    kill_failed: bool = False
+    count: int = 1
+    until: datetime | None = None
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One container's own story, from the witness file on its machine. No end: power or SIGKILL."""
+
+    job_id: str
+    attempt: int
+    container: str
+    node: str
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class DockerRun:
+    """The same container as Docker tells it. No `died_at`: it still runs."""
+
+    job_id: str
+    attempt: int
+    container: str
+    node: str
+    started_at: datetime
+    died_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Move:
+    """One change of state in the ledger's append-only events, in order."""
+
+    job_id: str
+    from_state: str | None
+    to_state: str
+
+
+@dataclass(frozen=True)
+class History:
+    """Everything the checker looks at. `acked` and `stored` are instance ids."""
+
+    dues: tuple[Due, ...]
+    rows: tuple[Row, ...]
+    runs: tuple[Run, ...]
+    docker: tuple[DockerRun, ...]
+    moves: tuple[Move, ...]
+    observed_until: datetime
+    acked: frozenset[str] = frozenset()
+    stored: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A promise that did not hold."""
+
+    promise: str
+    text: str

@@ -1,0 +1,42 @@
+"""One platform for all end-to-end tests: made by the initializer, removed at the end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.platform import REPOSITORY, Platform, now
+
+PLATFORM_FILE = """\
+version: 1
+platform: e2e
+provision:
+  driver: docker
+  pools: [{name: m, count: 3, cpus: 2, memory: 4GiB}]
+images: {apps: ["rota/demo-app:dev"]}
+secrets: {store: ./secrets.json}
+"""
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Bring the platform up as a user would; three bare machines at first."""
+    for script in ("ensure-docker.sh", "ensure-lxcfs.sh"):
+        subprocess.run(["bash", str(REPOSITORY / "scripts" / script)], check=True)
+    subprocess.run([sys.executable, "-m", "images.build"], cwd=REPOSITORY, check=True)
+    folder: Path = tmp_path_factory.mktemp("e2e")
+    running = Platform("e2e", folder)
+    running.file.write_text(PLATFORM_FILE)
+    down = ("platform", "down", "-f", str(running.file), "--destroy", "--yes")
+    running.rota(*down, check=False, timeout=180)  # what an interrupted run may have left
+    began = now()
+    try:
+        running.rota("platform", "up", "-f", str(running.file), timeout=600)
+        print(f"\nplatform up in {(now() - began).total_seconds():.1f} s", file=sys.stderr)
+        yield running
+    finally:
+        running.rota(*down, check=False, timeout=180)

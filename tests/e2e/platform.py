@@ -1,0 +1,181 @@
+"""A running platform as its users have it: three machines, driven by the `rota` command alone.
+
+What the command cannot show (containers, processes) is read on the machines themselves, so that
+the platform is not its own witness.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from common.bus.kafka import KafkaBus
+
+from common.config import KafkaConfig
+from common.secret import Secret
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MACHINES = ("m1", "m2", "m3")
+TERMINAL = {
+    "SUCCEEDED", "FAILED", "TIMED_OUT", "ENDED", "CANCELLED", "MISSED", "SKIPPED",
+    "UPSTREAM_FAILED", "LOST",
+}  # fmt: skip
+
+
+def now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - the tests' own watch
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One platform under test; `folder` holds its file, secrets and the CLI's configuration."""
+
+    name: str
+    folder: Path
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "platform.yml"
+
+    def rota(
+        self, *arguments: str, check: bool = True, timeout: float = 120, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command as a person would, in a home of its own."""
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", *arguments],
+            cwd=REPOSITORY,
+            env={**os.environ, "HOME": str(self.folder), "XDG_CONFIG_HOME": "", "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            input=stdin,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(
+                f"rota {' '.join(arguments)} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
+            )
+        return done
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.rota(*arguments, "-o", "json").stdout)
+
+    def apply(self, text: str) -> None:
+        """Upload a schedule file."""
+        self.rota("schedule", "apply", "-", "--yes", stdin=text)
+
+    def jobs(self, instance: str) -> list[dict[str, Any]]:
+        """Return the instance's jobs that are in the ledger, oldest first."""
+        rows = self.json("job", "list", "--instance", instance, "--limit", "200")
+        return sorted((r for r in rows if r["state"] != "PLANNED"), key=lambda r: r["due"])
+
+    def on_machine(self, machine: str, *command: str, check: bool = True) -> str:
+        """Run a command on a machine, past the platform."""
+        argv = ["docker", "exec", self.container_of(machine), *command]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+        if check and done.returncode != 0:
+            raise AssertionError(f"{machine}: {' '.join(command)}: {done.stderr}")
+        return done.stdout
+
+    def container_of(self, machine: str) -> str:
+        """Name the container that plays a machine on this host."""
+        listed = subprocess.run(
+            ["docker", "ps", "-a", "--filter", f"label=io.rota.platform={self.name}",
+             "--format", "{{.Names}}"],
+            capture_output=True, text=True, check=True,
+        ).stdout.split()  # fmt: skip
+        return next(name for name in listed if name.endswith(machine))
+
+    def service_home(self, service: str) -> tuple[str, str]:
+        """Return (machine, container) of a service."""
+        for machine in MACHINES:
+            names = self.on_machine(
+                machine, "docker", "ps", "--filter", f"label=io.rota.service={service}",
+                "--format", "{{.Names}}",
+            ).split()  # fmt: skip
+            if names:
+                return machine, names[0]
+        raise AssertionError(f"{service} runs nowhere")
+
+    def kill_service(self, service: str, machine: str | None = None) -> None:
+        """Kill -9 the main process of a service, as the kernel's out-of-memory killer would."""
+        if machine is None:
+            machine, container = self.service_home(service)
+        else:
+            container = self.on_machine(
+                machine, "docker", "ps", "--filter", f"label=io.rota.service={service}",
+                "--format", "{{.Names}}",
+            ).split()[0]  # fmt: skip
+        pid = self.on_machine(machine, "docker", "inspect", "-f", "{{.State.Pid}}", container)
+        # Not `docker kill`: Docker would take that for an order and not restart the container.
+        self.on_machine(machine, "kill", "-9", pid.strip())
+
+    def admin_bus(self) -> KafkaBus:
+        """Reach the platform's Kafka as its application manager does."""
+        status = self.json("platform", "status", "-f", str(self.file))
+        secrets = json.loads(next(self.folder.rglob("secrets.json")).read_text())
+        return KafkaBus(
+            KafkaConfig((status["kafka"],), "rota_app", Secret(secrets["kafka_rota_app"])),
+            "test",
+        )
+
+
+def wait_for(
+    what: str, probe: Callable[[], Any], timeout_s: float = 60.0, every_s: float = 0.5
+) -> Any:
+    """Return the probe's first true answer; an `AssertionError` says what was awaited in vain."""
+    deadline = time.monotonic() + timeout_s
+    last: Any = None
+    while time.monotonic() < deadline:
+        last = probe()
+        if last:
+            return last
+        time.sleep(every_s)
+    raise AssertionError(f"{what}: not within {timeout_s:.0f} s; last seen: {last!r}")
+
+
+class DockerWitness:
+    """Follows `docker events` on every machine: an account that no service of ours writes."""
+
+    def __init__(self, platform: Platform, folder: Path) -> None:
+        self._files = {machine: folder / f"events-{machine}.jsonl" for machine in MACHINES}
+        self._followers = [
+            subprocess.Popen(
+                ["docker", "exec", platform.container_of(machine), "docker", "events",
+                 "--filter", "type=container", "--filter", "event=start",
+                 "--filter", "event=die", "--format", "{{json .}}"],
+                stdout=path.open("w"),
+            )
+            for machine, path in self._files.items()
+        ]  # fmt: skip
+
+    def close(self) -> None:
+        for follower in self._followers:
+            follower.terminate()
+            follower.wait()
+
+    def events(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield (machine, event) of the containers that are attempts at jobs."""
+        for machine, path in self._files.items():
+            for line in path.read_text().splitlines():
+                event = json.loads(line)
+                if "io.rota.job" in event["Actor"]["Attributes"]:
+                    yield machine, event
+
+
+@contextmanager
+def following(platform: Platform, folder: Path) -> Iterator[DockerWitness]:
+    witness = DockerWitness(platform, folder)
+    try:
+        yield witness
+    finally:
+        witness.close()
