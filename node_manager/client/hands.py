@@ -13,6 +13,7 @@ import msgspec
 
 from common.clock import Clock
 from common.failpoints import failpoint
+from common.logs import logger
 from common.messages import ContainerChanged, StopCause
 from node_manager.client.deadlines import Deadlines, Lane
 from node_manager.client.domain.attempt import Ending, Failed, Finished, Key, Launching, Ran, Seen
@@ -41,6 +42,8 @@ from node_manager.client.journal import Journal
 from node_manager.client.log_store import LogStore
 from node_manager.client.pulls import Pulls
 from node_manager.client.reports import Outbox
+
+_log = logger("client")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +108,13 @@ class Hands:
         self._parts.journal.append([ran], sync=False)
         self._parts.outbox.put(self._signed(report))
         self._parts.journal.mark(key, announced=True)
+        _log.info("container_running", job_id=key.job_id, attempt=key.attempt, epoch=report.epoch)
 
     def _end(self, key: Key, ending: Ending, seen: Seen | None) -> None:
         if self._parts.journal.get(key).ending != ending:
             self._parts.journal.note(ending)
         failpoint("client.stopping")
+        _log.info("container_ending", job_id=key.job_id, attempt=key.attempt, cause=ending.cause)
         self._parts.engine.signal(key.name, seen.stop_signal if seen else "SIGTERM")
         self._parts.journal.mark(key, signalled=True)
 
@@ -159,6 +164,9 @@ class Hands:
         failpoint("client.finished")
         self._parts.outbox.put(report)
         self._tell()
+        _log.info("container_" + report.state.lower(), job_id=report.job_id,
+                  attempt=report.attempt, stop_cause=report.stop_cause,
+                  exit_code=report.exit_code, detail=report.detail)  # fmt: skip
 
     def _remove(self, key: Key, seen: Seen | None) -> None:
         if seen is not None and seen.started_at is not None:

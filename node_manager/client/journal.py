@@ -47,7 +47,10 @@ class Journal:
         self._read()
         self._file = -1
         self._size_after = 0
-        self.compact(now)
+        try:
+            self.compact(now)
+        except JournalUnavailableError:  # a full disk: deadlines must be kept all the same
+            self._open()
 
     def get(self, key: Key) -> Record:
         """Return what is known of an attempt; an empty record if nothing is."""
@@ -123,14 +126,20 @@ class Journal:
                 _sync_folder(self._path.parent)
             except OSError as error:
                 raise JournalUnavailableError(f"{self._path}: {error.strerror}") from error
-            self.close()
-            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+            self._open()
 
     def close(self) -> None:
         with self._lock:
             if self._file >= 0:
                 os.close(self._file)
                 self._file = -1
+
+    def _open(self) -> None:
+        self.close()
+        try:
+            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise JournalUnavailableError(f"{self._path}: {error.strerror}") from error
 
     def _read(self) -> None:
         """Read every whole line; a line torn by a crash was never acted upon."""

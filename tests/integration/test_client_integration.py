@@ -42,7 +42,7 @@ def job(name):
 
 
 def fetch(client, path, token=None):
-    request = urllib.request.Request(f"http://127.0.0.1:{client.log_port}{path}")  # noqa: S310
+    request = urllib.request.Request(f"http://127.0.0.1:{client.log_port}{path}")
     request.add_header("Authorization", f"Bearer {token or client.token}")
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
         return answer.read().decode()

@@ -163,7 +163,7 @@ def start_of(node_id: str, job_id: str, *command: str, **fields: Any) -> StartCo
     due = fields.pop("due", None) or now()
     return StartContainer(
         node_id=node_id, job_id=job_id, attempt=fields.pop("attempt", 1),
-        epoch=fields.pop("epoch", 1), instance_id=job_id.split(".")[0], due=due, ordinal=0,
+        epoch=fields.pop("epoch", 1), instance_id=job_id.split(".", maxsplit=1)[0], due=due, ordinal=0,
         not_before=due, expires_at=fields.pop("expires_at", due + timedelta(minutes=5)),
         spec=spec, **fields,
     )  # fmt: skip

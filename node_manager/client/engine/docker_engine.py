@@ -54,7 +54,7 @@ class DockerEngine:
         self._owner = owner
         self._base_url = base_url
         self._lock = threading.Lock()
-        self._api: docker.APIClient | None = None
+        self._apis: dict[float, docker.APIClient] = {}
         self._cpus = 0.0
         self._threads = concurrent.futures.ThreadPoolExecutor(16, "docker")
 
@@ -135,6 +135,7 @@ class DockerEngine:
         stream = self._call(
             STREAM_OPEN_S,
             lambda api: api.logs(name, stream=True, follow=follow, tail=lines),
+            read_s=START_S,
         )
         return DockerLogStream(stream)
 
@@ -150,6 +151,7 @@ class DockerEngine:
             lambda api: api.events(
                 since=begin, until=begin + int(for_s), decode=True, filters=filters
             ),
+            read_s=START_S,  # longer than the stream
         )
         return DockerEventStream(stream, self._owner)
 
@@ -163,8 +165,8 @@ class DockerEngine:
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
-            if self._api is not None:
-                self._api.close()
+            for api in self._apis.values():
+                api.close()
 
     def _create(self, plan: ContainerPlan) -> None:
         if self._cpus == 0:
@@ -207,24 +209,36 @@ class DockerEngine:
             if error.status_code != CONFLICT:
                 raise ContainerRefusedError(_words_of(error)) from error
 
-    def _call(self, limit_s: float, function: Callable[[docker.APIClient], T]) -> T:
-        """Run one call within its total limit; Docker's absence becomes one error."""
+    def _call(
+        self, limit_s: float, function: Callable[[docker.APIClient], T], read_s: float = 0.0
+    ) -> T:
+        """Run one call within its total limit; Docker's absence becomes one error.
+
+        `read_s` is the limit of one read where it is not the call's (streams).
+        """
         with _translated():
-            future = self._threads.submit(lambda: function(self._connected()))
+            each_s = read_s or min(limit_s, START_S)
+            future = self._threads.submit(lambda: function(self._connected(each_s)))
             try:
                 return future.result(limit_s)
             except concurrent.futures.TimeoutError as error:
                 future.cancel()
                 raise EngineUnavailableError(f"Docker did not answer in {limit_s:g} s") from error
 
-    def _connected(self) -> docker.APIClient:
-        """Return the client, negotiating the API version at the first call that gets through."""
+    def _connected(self, read_s: float) -> docker.APIClient:
+        """Return the client for this read limit, made (and its API version agreed) on first use.
+
+        One a limit, so that the threads of a hung call are free again soon after its own limit.
+        """
         with self._lock:
-            if self._api is None:
-                self._api = docker.APIClient(
-                    base_url=self._base_url, version="auto", timeout=int(START_S), num_pools=32
-                )
-            return self._api
+            found = self._apis.get(read_s)
+        if found is None:
+            found = docker.APIClient(
+                base_url=self._base_url, version="auto", timeout=max(1, int(read_s)), num_pools=32
+            )
+            with self._lock:
+                self._apis[read_s] = found
+        return found
 
 
 class DockerLogStream:

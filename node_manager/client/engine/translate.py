@@ -26,7 +26,8 @@ def key_of_labels(labels: Mapping[str, str], owner: Owner) -> Key | None:
     if labels.get(f"{LABEL}node") != owner.node_id:
         return None
     job_id, attempt = labels.get(f"{LABEL}job", ""), labels.get(f"{LABEL}attempt", "")
-    return Key(job_id, int(attempt)) if job_id and attempt.isdecimal() else None
+    is_number = attempt.isascii() and attempt.isdecimal()
+    return Key(job_id, int(attempt)) if job_id and is_number else None
 
 
 def seen_of_listing(found: Mapping[str, Any]) -> Seen:
@@ -55,28 +56,37 @@ def seen_of_inspection(found: Mapping[str, Any], name: str, owner: Owner) -> See
 
 
 def _seen(container_id: str, status: str, labels: Mapping[str, str], **details: Any) -> Seen:
-    timeout = labels.get(f"{LABEL}timeout")
+    grace_s = _number(labels, "grace")
     return Seen(
         container_id=container_id,
         status=_STATUSES.get(status, Status.RUNNING),
-        epoch=int(labels.get(f"{LABEL}epoch", "0")),
+        epoch=_number(labels, "epoch") or 0,
         stop_at=instant_of(labels.get(f"{LABEL}deadline")),
-        timeout_s=int(timeout) if timeout else None,
-        grace_s=int(labels.get(f"{LABEL}grace", "10")),
+        timeout_s=_number(labels, "timeout"),
+        grace_s=10 if grace_s is None else grace_s,
         restart=labels.get(f"{LABEL}restart", "never"),
         **details,
     )
 
 
+def _number(labels: Mapping[str, str], name: str) -> int | None:
+    """Read a label that someone else may have written."""
+    text = labels.get(LABEL + name, "")
+    return int(text) if text.isascii() and text.isdecimal() else None
+
+
 def instant_of(text: str | None) -> datetime | None:
-    """Read Docker's RFC 3339 with nanoseconds; its zero time (year 1) means never."""
+    """Read Docker's RFC 3339 with nanoseconds; None for its zero time (year 1) and for no time."""
     if not text or text.startswith("0001-"):
         return None
     head, _, rest = text.replace("Z", "+00:00").partition(".")
     if rest:
         digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
         head += f".{digits[:6]:0<6}{rest[len(digits) :]}"
-    return datetime.fromisoformat(head).astimezone(UTC)
+    try:
+        return datetime.fromisoformat(head).astimezone(UTC)
+    except ValueError:
+        return None
 
 
 def host_options(plan: ContainerPlan, machine_cpus: float) -> dict[str, Any]:

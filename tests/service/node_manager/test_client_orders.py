@@ -7,6 +7,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from common.messages import StopCause
 from node_manager.client import hands
 from node_manager.client.domain.attempt import Status
 from tests.service.node_manager.client_bench import KEY, NOW, Bench
@@ -46,15 +47,19 @@ class World:
                 bench.engine.is_down = not bench.engine.is_down
             case "kafka":
                 bench.bus.available = not bench.bus.available
-            case "end" if KEY.name in bench.engine.starts and bench.engine._containers.get(KEY.name):
-                bench.engine.end(KEY.name, 0)
-            case "vanish" if KEY.name in bench.engine.starts:
-                bench.engine.vanish(KEY.name)
-            case "work":
-                bench.work()
             case "time":
                 bench.pass_time(value)
+            case _:
+                self.meddle(kind)
         bench.work()
+
+    def meddle(self, kind: str) -> None:
+        engine = self.bench.engine
+        if KEY.name in engine.starts and engine._containers.get(KEY.name):
+            if kind == "end":
+                engine.end(KEY.name, 0)
+            elif kind == "vanish":
+                engine.vanish(KEY.name)
 
     def settle(self) -> None:
         self.armed["name"] = None
@@ -99,6 +104,7 @@ def check(bench: Bench, events) -> None:
         assert bench.told(), "a stop is always answered"
     if starts or stops:
         assert bench.told()
-    final = [report for report in bench.told() if report.state.value != "RUNNING"]
+    final = [report for report in bench.told()
+             if report.state.value != "RUNNING" and report.stop_cause is not StopCause.STALE]
     if bench.engine.starts and not is_running:
         assert final[-1].state.value == "EXITED"
