@@ -1,0 +1,127 @@
+"""Wires the platform client: ``python3 -m node_manager.client``."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from common.bus.kafka import KafkaBus
+from common.bus.receive import Receiver
+from common.config import Settings
+from common.errors import ConfigError
+from common.lifecycle import VERSION, Context, Loop, Service, every, forever, run
+from common.messages import node_commands
+from node_manager.client.deadlines import Deadlines, Lane
+from node_manager.client.domain.container import Owner, Policy, read_policy
+from node_manager.client.engine.docker_engine import SOCKET, DockerEngine
+from node_manager.client.hands import Parts
+from node_manager.client.journal import Journal
+from node_manager.client.log_server import LogSource, start_log_server
+from node_manager.client.log_store import LogStore
+from node_manager.client.machine import Heartbeats, Identity, Watch, read_boot_id
+from node_manager.client.pulls import Pulls
+from node_manager.client.reports import Outbox
+from node_manager.client.service import Agent
+
+WORKERS = {Lane.NORMAL: 4, Lane.URGENT: 2}
+SWEEP_S = 5.0
+PRUNE_S = 60.0
+
+
+def build(context: Context) -> Service:
+    """Make the client from its settings; nothing here needs Kafka or Docker to be up."""
+    settings, clock = context.settings, context.clock
+    identity = _identity(settings)
+    owner = Owner(settings.text("PLATFORM", "rota"), identity.node_id)
+    path = Path(settings.text("CLIENT_JOURNAL", "/var/lib/rota/client/journal"))
+    bus = KafkaBus(settings.kafka(), f"client-{identity.node_id}")
+    producer = bus.producer()
+    engine = DockerEngine(owner, settings.text("CLIENT_DOCKER", SOCKET))
+    logs = LogStore(path.parent / "logs")
+    journal = Journal(path, clock.now())
+    outbox = Outbox(producer)
+    pulls = Pulls(engine)
+    deadlines = Deadlines(clock)
+    agent = Agent(
+        Parts(
+            owner=owner, policy=_policy(settings), clock=clock, engine=engine, journal=journal,
+            deadlines=deadlines, outbox=outbox, pulls=pulls, logs=logs,
+        )
+    )  # fmt: skip
+    source = LogSource(engine, logs, settings.secret("CLIENT_TOKEN"))
+    server = start_log_server(source, settings.text("CLIENT_BIND", "0.0.0.0"), identity.log_port)
+    receiver = Receiver(
+        bus, producer, f"client-{identity.node_id}", node_commands(identity.node_id), agent.handle
+    )
+    heartbeats = Heartbeats(agent, engine, producer, identity, clock)
+    watch = Watch(agent, engine, clock)
+
+    def prune() -> None:
+        logs.prune()
+        if journal.needs_compaction():
+            journal.compact(clock.now())
+
+    def close() -> None:
+        server.shutdown()
+        receiver.close()
+        producer.close()
+        bus.close()
+        pulls.close()
+        engine.close()
+        journal.close()
+
+    agent.recover()
+    loops: list[Loop] = [
+        forever("commands", receiver.run_once, receiver.wake),
+        forever("reports", lambda: outbox.run_once(agent.on_sent), outbox.wake),
+        forever("beats", heartbeats.run_once, heartbeats.wake),
+        forever("events", watch.run_once, watch.wake),
+        every(SWEEP_S, "sweep", agent.sweep),
+        every(PRUNE_S, "prune", prune),
+        *_workers(agent, deadlines),
+    ]
+    return Service(
+        loops=loops,
+        checks={"docker": agent.docker_error, "kafka": lambda: bus.ping(5.0)},
+        figures={
+            "containers": lambda: len(agent.containers()),
+            "reports_waiting": lambda: len(outbox),
+        },
+        close=close,
+        producer=producer,
+    )
+
+
+def _workers(agent: Agent, deadlines: Deadlines) -> list[Loop]:
+    return [
+        forever(f"{lane.name.lower()}-{number}", partial(agent.work_once, lane), deadlines.close)
+        for lane, count in WORKERS.items()
+        for number in range(count)
+    ]  # fmt: skip
+
+
+def _identity(settings: Settings) -> Identity:
+    try:
+        labels = msgspec.json.decode(settings.text("CLIENT_LABELS", "{}"), type=dict[str, str])
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"ROTA_CLIENT_LABELS is no JSON object of texts: {error}") from error
+    return Identity(
+        node_id=settings.text("CLIENT_NODE_ID"),
+        boot_id=read_boot_id(),
+        address=settings.text("CLIENT_ADDRESS"),
+        log_port=settings.integer("CLIENT_PORT", 7110),
+        labels=labels,
+        version=settings.text("BUILD", VERSION),
+    )
+
+
+def _policy(settings: Settings) -> Policy:
+    text = settings.optional("CLIENT_POLICY")  # the content, or ROTA_CLIENT_POLICY_FILE
+    return read_policy(text) if text else Policy()
+
+
+if __name__ == "__main__":
+    sys.exit(run("client", build))

@@ -1,0 +1,144 @@
+"""What an attempt's container looks like: name, labels, environment, hardening and limits.
+
+Pure: how Docker is told is the engine's. Whatever is relaxed is relaxed by the operator's policy
+file, never by a schedule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from common.errors import ConfigError
+from common.jobs import container_name_of
+from common.messages import StartContainer
+
+NETWORK = "rota-apps"
+LABEL = "io.rota."
+LOG_FILE_BYTES = 5 * 1024 * 1024
+LOG_FILES = 2
+
+
+class Relaxation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How containers run; the defaults are the hardened ones.
+
+    `user` "" means the image's own user; `volumes` maps a path of the machine to one inside.
+    """
+
+    user: str = "65534:65534"
+    cap_add: tuple[str, ...] = ()
+    read_only: bool = True
+    tmpfs_mib: int = 64
+    pids: int = 256
+    network: str = NETWORK
+    volumes: dict[str, str] = {}
+    max_cpus: float = 1.0
+    max_memory_mib: int = 512
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The operator's policy file: a default, and exceptions by image pattern (first match)."""
+
+    default: Relaxation = Relaxation()
+    images: dict[str, Relaxation] = {}
+
+    def for_image(self, image: str) -> Relaxation:
+        """Return what holds for an image; patterns are shell-like (``rota/demo-app:*``)."""
+        for pattern, relaxation in self.images.items():
+            if fnmatchcase(image, pattern):
+                return relaxation
+        return self.default
+
+
+def read_policy(text: str) -> Policy:
+    """Read a policy file (JSON); an unknown key or a wrong type is a `ConfigError`."""
+    try:
+        return msgspec.json.decode(text, type=Policy)
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"the policy file is wrong: {error}") from error
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose containers these are: other platforms' and other clients' are foreign."""
+
+    platform: str
+    node_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerPlan:
+    """Everything the engine needs to create one container."""
+
+    name: str
+    image: str
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    labels: dict[str, str]
+    relaxation: Relaxation
+    memory_bytes: int
+    cpus: float
+
+
+def plan_container(command: StartContainer, owner: Owner, policy: Policy) -> ContainerPlan:
+    """Write the plan of an attempt's container.
+
+    A job without `resources` gets the policy's limits, so that one cannot starve its neighbours.
+    """
+    relaxation = policy.for_image(command.spec.image)
+    return ContainerPlan(
+        name=container_name_of(command.job_id, command.attempt),
+        image=command.spec.image,
+        command=command.spec.command,
+        environment=_environment(command),
+        labels=_labels(command, owner),
+        relaxation=relaxation,
+        memory_bytes=command.spec.memory_bytes or relaxation.max_memory_mib * 1024 * 1024,
+        cpus=command.spec.cpus or relaxation.max_cpus,
+    )
+
+
+def _environment(command: StartContainer) -> dict[str, str]:
+    spec = command.spec
+    environment = dict(spec.env)
+    environment |= {
+        "ROTA_JOB_ID": command.job_id,
+        "ROTA_INSTANCE": command.instance_id,
+        "ROTA_DUE": text_of(command.due),
+        "ROTA_STOP_AT": text_of(command.stop_at) if command.stop_at else "",
+        "ROTA_ATTEMPT": str(command.attempt),
+        "ROTA_ORDINAL": str(command.ordinal),
+        "ROTA_PLACE": spec.place or "",
+    }
+    for name, sensor in spec.sensors.items():
+        environment[f"ROTA_SENSOR_{name.upper().replace('-', '_')}"] = sensor
+    return environment
+
+
+def _labels(command: StartContainer, owner: Owner) -> dict[str, str]:
+    """Label it so that its deadline can be kept by whoever finds it, without any journal."""
+    spec = command.spec
+    labels = {
+        "platform": owner.platform,
+        "node": owner.node_id,
+        "instance": command.instance_id,
+        "job": command.job_id,
+        "attempt": str(command.attempt),
+        "epoch": str(command.epoch),
+        "grace": str(spec.grace_s),
+        "restart": spec.restart,
+    }
+    if command.stop_at is not None:
+        labels["deadline"] = text_of(command.stop_at)
+    if spec.timeout_s is not None:
+        labels["timeout"] = str(spec.timeout_s)
+    return {LABEL + name: value for name, value in labels.items()}
+
+
+def text_of(moment: datetime) -> str:
+    """Write an instant as RFC 3339 in UTC, ending with Z."""
+    text: str = msgspec.to_builtins(moment)
+    return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text

@@ -1,0 +1,300 @@
+"""The one decision of the platform client: given memory, container and time, what comes next.
+
+Level-triggered: commands, Docker's events, timers and sweeps only cause the question to be asked
+again, so their order and number do not matter. Stop wins over start, always. One attempt never
+gets a second container.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from common.messages import ContainerChanged, ContainerState, StopCause
+from node_manager.client.domain.attempt import Ending, Key, Ran, Record, Seen, Status
+
+KEPT_AFTER_END = timedelta(seconds=60)
+RESTART_DELAYS_S = (1, 2, 4, 8, 16, 32, 60)
+KILL_AGAIN = timedelta(seconds=2)
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do until `until` (None: until something changes)."""
+
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Create:
+    """Create the container, not started."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start the created container."""
+
+
+@dataclass(frozen=True)
+class Restart:
+    """Start the ended container once more, remembering `ran` first."""
+
+    ran: Ran
+
+
+@dataclass(frozen=True)
+class Announce:
+    """Report that it runs."""
+
+    report: ContainerChanged
+    ran: Ran
+
+
+@dataclass(frozen=True)
+class End:
+    """Remember `ending`, then send the stop signal."""
+
+    ending: Ending
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Send SIGKILL, and look again after two seconds."""
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Remember and report how it ended."""
+
+    report: ContainerChanged
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Remove the container, which does not run; keep its log if it ever ran."""
+
+
+Action = Wait | Create | Start | Restart | Announce | End | Kill | Finish | Remove
+
+
+def decide(key: Key, record: Record, seen: Seen | None, now: datetime) -> Action:
+    """Decide about one attempt; `seen` is the container with its name, None if there is none."""
+    if seen is not None and not seen.is_ours:
+        return _foreign(key, record, seen, now)
+    case = _Case(key, record, seen, now)
+    if record.finished is not None:
+        return case.after_the_end(record.finished)
+    if seen is None:
+        return case.nothing_there()
+    match seen.status:
+        case Status.CREATED:
+            return case.created(seen)
+        case Status.RUNNING:
+            return case.running(seen)
+        case Status.EXITED:
+            return case.exited(seen)
+
+
+def deadline_of(record: Record, seen: Seen) -> tuple[datetime, StopCause] | None:
+    """Return when the client itself must end the container, and why; None for never.
+
+    The timeout counts from the first start: a restart within the job gains no time.
+    """
+    stop_at, timeout_s = seen.stop_at, seen.timeout_s
+    if record.command is not None and record.command.epoch >= seen.epoch:
+        stop_at, timeout_s = record.command.stop_at, record.command.spec.timeout_s
+    ends: list[tuple[datetime, StopCause]] = []
+    if stop_at is not None:
+        ends.append((stop_at, StopCause.DEADLINE))
+    began = record.ran.started_at if record.ran else seen.started_at
+    if timeout_s is not None and began is not None:
+        ends.append((began + timedelta(seconds=timeout_s), StopCause.TIMEOUT))
+    return min(ends, default=None)
+
+
+def _foreign(key: Key, record: Record, seen: Seen, now: datetime) -> Action:
+    """Leave a stranger's container alone, though it bears our name."""
+    if record.finished is not None or (record.command is None and record.revoked is None):
+        return Wait()
+    case = _Case(key, record, None, now)
+    if case.is_revoked():
+        return case.nothing_there()
+    words = f"the name {key.name} is taken by a container that is not ours: {seen.container_id}"
+    return Finish(case.report(ContainerState.REFUSED, StopCause.CREATE_FAILED, words))
+
+
+@dataclass(frozen=True)
+class _Case:
+    key: Key
+    record: Record
+    seen: Seen | None
+    now: datetime
+
+    def is_revoked(self) -> bool:
+        revoked = self.record.revoked
+        return revoked is not None and revoked.epoch >= self._epoch()
+
+    def after_the_end(self, finished: ContainerChanged) -> Action:
+        """Clean up, but not before the end was told and a minute has passed."""
+        if self.seen is None:
+            return Wait()
+        if self.seen.status is Status.RUNNING:
+            return Kill()  # someone started it again by hand: the attempt is over
+        if self.seen.status is Status.CREATED:
+            return Remove()
+        if not self.record.is_sent:
+            return Wait()
+        kept_until = (finished.time or self.now) + KEPT_AFTER_END
+        return Remove() if self.now >= kept_until else Wait(kept_until)
+
+    def nothing_there(self) -> Action:
+        record, command = self.record, self.record.command
+        if record.ran is not None or (record.launching is not None and record.failed is None):
+            words = "its container was removed by someone else"
+            return Finish(self.report(ContainerState.EXITED, self._end_cause(), words))
+        if self.is_revoked():
+            return self._stopped_before()
+        if command is None:
+            return Wait()
+        return self._too_late() or Create()
+
+    def created(self, seen: Seen) -> Action:
+        command = self.record.command
+        if self.is_revoked():
+            return self._stopped_before()  # and removed then
+        too_late = self._too_late()
+        if too_late is not None:
+            return too_late
+        if command is None or command.epoch < seen.epoch:
+            return Wait()  # its command will come again, or the database says that it may go
+        return Start() if self.now >= command.not_before else Wait(command.not_before)
+
+    def running(self, seen: Seen) -> Action:
+        record, now = self.record, self.now
+        ending = self._wanted_ending(seen)
+        if ending is not None and now >= ending.kill_at and ending == record.ending:
+            return Kill()
+        if ending is not None and (ending != record.ending or not record.signalled):
+            return End(ending)
+        if ending is not None:
+            return Wait(ending.kill_at)
+        if not record.announced:
+            ran = record.ran or Ran(self.key.job_id, self.key.attempt, seen.started_at or now)
+            return Announce(self.report(ContainerState.RUNNING), ran)
+        deadline = deadline_of(record, seen)
+        return Wait(deadline[0] if deadline else None)
+
+    def exited(self, seen: Seen) -> Action:
+        if self.record.ending is not None or self.is_revoked() or not self._is_restarted(seen):
+            return Finish(self.report(ContainerState.EXITED, self._end_cause()))
+        again = self._restart_at(seen)
+        deadline = deadline_of(self.record, seen)
+        if deadline is not None and max(again, self.now) >= deadline[0]:
+            return Finish(self.report(ContainerState.EXITED, deadline[1]))
+        if self.now < again:
+            return Wait(again)
+        ran, began = self.record.ran, seen.started_at or self.now
+        count = ran.restarts + 1 if ran else 1
+        return Restart(
+            Ran(self.key.job_id, self.key.attempt, ran.started_at if ran else began, count)
+        )
+
+    def report(
+        self, state: ContainerState, stop_cause: StopCause | None = None, detail: str | None = None
+    ) -> ContainerChanged:
+        """Write the snapshot of this attempt."""
+        seen, record = self.seen, self.record
+        is_over = state is ContainerState.EXITED and seen is not None
+        started_at = record.ran.started_at if record.ran else seen.started_at if seen else None
+        return ContainerChanged(
+            node_id="",  # the service signs it
+            job_id=self.key.job_id,
+            attempt=self.key.attempt,
+            epoch=self._answered_epoch(),
+            state=state,
+            time=self.now,
+            cause=record.command.id if record.command else None,
+            stop_cause=stop_cause,
+            container_id=seen.container_id if seen else None,
+            exit_code=seen.exit_code if seen and is_over else None,
+            oom_killed=seen.oom_killed if seen else False,
+            started_at=started_at,
+            ended_at=(seen.ended_at if seen and is_over else self.now)
+            if state is ContainerState.EXITED
+            else None,
+            detail=detail,
+        )
+
+    def _answered_epoch(self) -> int:
+        """A stop that took effect is answered under its own epoch."""
+        revoked = self.record.revoked
+        if revoked is not None and self.is_revoked():
+            return revoked.epoch
+        return max(self._epoch(), 0)
+
+    def _epoch(self) -> int:
+        return max(self.record.epoch, self.seen.epoch if self.seen else -1)
+
+    def _stopped_before(self) -> Finish:
+        state = ContainerState.REFUSED if self.record.command else ContainerState.GONE
+        return Finish(self.report(state, StopCause.COMMAND, "stopped before it was started"))
+
+    def _too_late(self) -> Finish | None:
+        """Refuse what failed, expired, or would have to stop at once."""
+        record, command = self.record, self.record.command
+        if record.failed is not None:
+            failed = record.failed
+            return Finish(self.report(ContainerState.REFUSED, failed.cause, failed.detail))
+        if command is None:
+            return None
+        limit = min(command.expires_at, command.stop_at or command.expires_at)
+        if self.now >= limit:
+            words = f"not started by {limit.isoformat()}"
+            return Finish(self.report(ContainerState.REFUSED, StopCause.EXPIRED, words))
+        return None
+
+    def _wanted_ending(self, seen: Seen) -> Ending | None:
+        """Return how a running container is to end: begun before, stopped by command, or due."""
+        record, now, ending = self.record, self.now, self.record.ending
+        if record.revoked is not None and self.is_revoked():
+            kill_at = max(now, record.revoked.at) + timedelta(seconds=record.revoked.grace_s)
+            if ending is None:
+                return Ending(self.key.job_id, self.key.attempt, StopCause.COMMAND, now, kill_at)
+            # A later command may shorten the grace of an ending, never lengthen it.
+            ordered = max(ending.since, record.revoked.at) + timedelta(
+                seconds=record.revoked.grace_s
+            )
+            if ordered < ending.kill_at:
+                return Ending(
+                    self.key.job_id, self.key.attempt, ending.cause, ending.since, ordered
+                )
+            return ending
+        deadline = deadline_of(record, seen)
+        if ending is None and deadline is not None and now >= deadline[0]:
+            grace = timedelta(seconds=self._grace_s(seen))
+            return Ending(self.key.job_id, self.key.attempt, deadline[1], now, now + grace)
+        return ending
+
+    def _grace_s(self, seen: Seen) -> int:
+        return self.record.command.spec.grace_s if self.record.command else seen.grace_s
+
+    def _end_cause(self) -> StopCause | None:
+        """Name why we ended it; None when it ended before our signal."""
+        ending, seen = self.record.ending, self.seen
+        if ending is None:
+            return None
+        if seen is not None and seen.ended_at is not None and seen.ended_at < ending.since:
+            return None
+        return ending.cause
+
+    def _is_restarted(self, seen: Seen) -> bool:
+        """Tell whether its policy starts it again within the job (schedule.md, 2)."""
+        if self.record.failed is not None:
+            return False
+        restart = self.record.command.spec.restart if self.record.command else seen.restart
+        return restart == "always" or (restart == "on-failure" and seen.exit_code != 0)
+
+    def _restart_at(self, seen: Seen) -> datetime:
+        count = self.record.ran.restarts if self.record.ran else 0
+        delay = RESTART_DELAYS_S[min(count, len(RESTART_DELAYS_S) - 1)]
+        return (seen.ended_at or self.now) + timedelta(seconds=delay)

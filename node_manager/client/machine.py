@@ -1,0 +1,131 @@
+"""What the client tells of its machine: heartbeats, and how it hears of Docker's changes."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from common.bus import Producer
+from common.clock import Clock
+from common.errors import Retryable
+from common.messages import NODE_HEARTBEATS, NodeHeartbeat, encode, key_of
+from node_manager.client.engine import Engine, EventStream, MachineInfo
+from node_manager.client.service import Agent
+
+HEARTBEAT_S = 5.0
+LEAST_GAP_S = 0.1
+EVENTS_FOR_S = 50.0
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who this client is, as configured, and which boot of its machine it lives in."""
+
+    node_id: str
+    boot_id: str
+    address: str
+    log_port: int
+    labels: dict[str, str]
+    version: str
+
+
+class Heartbeats:
+    """Tells every 5 s, and at once after a change, what runs here. Owned by one thread."""
+
+    def __init__(
+        self, agent: Agent, engine: Engine, producer: Producer, identity: Identity, clock: Clock
+    ) -> None:
+        self._agent = agent
+        self._engine = engine
+        self._producer = producer
+        self._identity = identity
+        self._clock = clock
+        self._sequence = 0
+        self._info = MachineInfo(0.0, 0)
+
+    def run_once(self) -> float:
+        """Wait for a change or the next beat, and send it; raise `Retryable` without Kafka.
+
+        One is on its way at a time, so that no stale beats pile up while Kafka is away.
+        """
+        self._agent.changed.wait(HEARTBEAT_S)  # the first sweep is a change, too
+        self._agent.changed.clear()
+        message = self.message()
+        pending = self._producer.send(NODE_HEARTBEATS, key_of(message), encode(message))
+        pending.wait(HEARTBEAT_S)
+        return LEAST_GAP_S
+
+    def message(self) -> NodeHeartbeat:
+        """Write the next heartbeat."""
+        self._sequence += 1
+        error = self._agent.docker_error()
+        if error is None and not self._info.cpus:
+            error = self._ask_machine()
+        who = self._identity
+        return NodeHeartbeat(
+            time=self._clock.now(),
+            node_id=who.node_id,
+            boot_id=who.boot_id,
+            sequence=self._sequence,
+            address=who.address,
+            log_port=who.log_port,
+            labels=who.labels,
+            cpus=self._info.cpus,
+            memory_bytes=self._info.memory_bytes,
+            docker_ok=error is None,
+            detail=error,
+            client_version=who.version,
+            containers=self._agent.containers(),
+        )
+
+    def wake(self) -> None:
+        """Let `run_once` return soon."""
+        self._agent.changed.set()
+
+    def _ask_machine(self) -> str | None:
+        try:
+            self._info = self._engine.info()
+        except Retryable as error:
+            return str(error)
+        return None
+
+
+class Watch:
+    """Follows Docker's events: an end is noticed at once; the sweep finds what this misses."""
+
+    def __init__(self, agent: Agent, engine: Engine, clock: Clock) -> None:
+        self._agent = agent
+        self._engine = engine
+        self._clock = clock
+        self._since = clock.now()
+        self._lock = threading.Lock()
+        self._stream: EventStream | None = None
+
+    def run_once(self) -> float:
+        """Follow for most of a minute; raise `Retryable` when Docker goes away."""
+        began = self._clock.now()
+        # Docker keeps some past events: begin where the last stream ended, but not long ago.
+        since = max(self._since, began - timedelta(seconds=10))
+        ahead_s = (began - since).total_seconds()
+        stream = self._engine.events(since, EVENTS_FOR_S + ahead_s)
+        with self._lock:
+            self._stream = stream
+        for key in stream:
+            self._since = self._clock.now()
+            self._agent.touch(key)
+        self._since = self._clock.now()
+        return 0.2
+
+    def wake(self) -> None:
+        """Let `run_once` return soon."""
+        with self._lock:
+            if self._stream is not None:
+                self._stream.close()
+
+
+def read_boot_id() -> str:
+    """Return the id of this boot of the machine."""
+    return BOOT_ID.read_text(encoding="ascii").strip()

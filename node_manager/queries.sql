@@ -1,0 +1,28 @@
+-- name: all_nodes
+-- Every node ever heard of.
+SELECT node_id, state, wish, boot_id, former_boot_id, address, log_port, labels, cpus,
+       memory_bytes, last_heartbeat, since, revision, reason
+FROM nodes
+ORDER BY node_id;
+
+-- name: save_nodes
+-- Write nodes as they are now. A lower revision never replaces a higher one (a late writer).
+INSERT INTO nodes (node_id, state, wish, boot_id, former_boot_id, address, log_port, labels, cpus,
+                   memory_bytes, last_heartbeat, since, revision, reason)
+VALUES (%(node_id)s, %(state)s, %(wish)s, %(boot_id)s, %(former_boot_id)s, %(address)s,
+        %(log_port)s, %(labels)s, %(cpus)s, %(memory_bytes)s, %(last_heartbeat)s, %(since)s,
+        %(revision)s, %(reason)s)
+ON DUPLICATE KEY UPDATE
+    state          = IF(VALUES(revision) >= revision, VALUES(state), state),
+    wish           = IF(VALUES(revision) >= revision, VALUES(wish), wish),
+    boot_id        = IF(VALUES(revision) >= revision, VALUES(boot_id), boot_id),
+    former_boot_id = IF(VALUES(revision) >= revision, VALUES(former_boot_id), former_boot_id),
+    address        = IF(VALUES(revision) >= revision, VALUES(address), address),
+    log_port       = IF(VALUES(revision) >= revision, VALUES(log_port), log_port),
+    labels         = IF(VALUES(revision) >= revision, VALUES(labels), labels),
+    cpus           = IF(VALUES(revision) >= revision, VALUES(cpus), cpus),
+    memory_bytes   = IF(VALUES(revision) >= revision, VALUES(memory_bytes), memory_bytes),
+    since          = IF(VALUES(revision) >= revision, VALUES(since), since),
+    reason         = IF(VALUES(revision) >= revision, VALUES(reason), reason),
+    last_heartbeat = GREATEST(last_heartbeat, VALUES(last_heartbeat)),
+    revision       = GREATEST(revision, VALUES(revision));

@@ -1,0 +1,237 @@
+"""The platform client as a whole, on memory doors."""
+
+from datetime import timedelta
+
+import pytest
+
+from common.errors import Retryable
+from common.messages import ContainerState, StopCause
+from node_manager.client.domain.attempt import Status
+from node_manager.client.domain.container import Owner
+from node_manager.client.log_store import KEPT_BYTES, LogStore
+from tests.service.node_manager.client_bench import JOB, KEY, NOW, Bench
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path)
+
+
+def test_a_due_start_runs_and_is_told(bench):
+    bench.start()
+    bench.work()
+    assert bench.engine.starts == [KEY.name]
+    (report,) = bench.told()
+    assert (report.state, report.node_id, report.started_at) == (ContainerState.RUNNING, "m1", NOW)
+
+
+def test_an_early_start_happens_exactly_at_its_time(bench):
+    bench.start(due=NOW + timedelta(seconds=3))
+    bench.work()
+    assert bench.engine.created == [KEY.name]
+    assert bench.deadlines.next_at() == NOW + timedelta(seconds=3)
+    bench.pass_time(2)
+    assert bench.engine.starts == []
+    bench.pass_time(1)
+    assert bench.engine.starts == [KEY.name]
+
+
+def test_deadline_is_enforced_and_told_though_kafka_is_away(bench):
+    bench.start(stop_at=NOW + timedelta(seconds=5))
+    bench.work()
+    bench.bus.available = False
+    bench.pass_time(5)
+    assert bench.engine.signals == [(KEY.name, "SIGTERM", NOW + timedelta(seconds=5))]
+    assert bench.engine.inspect(KEY.name).status is Status.EXITED
+    assert bench.states() == ["RUNNING"]
+    bench.bus.available = True
+    bench.work()
+    assert bench.states() == ["RUNNING", "EXITED"]
+    assert bench.told()[-1].stop_cause is StopCause.DEADLINE
+
+
+def test_what_ignores_the_signal_is_killed_after_its_grace(bench):
+    bench.engine.deaf.add(KEY.name)
+    bench.start(stop_at=NOW + timedelta(seconds=5), spec={"grace_s": 3})
+    bench.work()
+    bench.pass_time(8)
+    assert [signal for _, signal, _ in bench.engine.signals] == ["SIGTERM", "SIGKILL"]
+    assert bench.engine.signals[1][2] == NOW + timedelta(seconds=8)
+    bench.pass_time(3)
+    assert bench.told()[-1].exit_code == 137
+
+
+def test_stop_before_start_wins(bench):
+    bench.stop()
+    bench.work()
+    bench.start()
+    bench.work()
+    assert bench.engine.created == []
+    assert bench.states() == ["GONE", "REFUSED"]
+
+
+def test_stop_before_start_wins_over_a_crash(bench):
+    bench.stop()
+    bench.work()
+    bench.restart()
+    bench.start()
+    bench.work()
+    assert bench.engine.created == []
+
+
+def test_a_command_taken_before_a_crash_is_carried_out_after_it(bench):
+    bench.start()
+    bench.restart()
+    bench.work()
+    assert bench.engine.starts == [KEY.name]
+
+
+def test_running_containers_are_adopted_without_journal_from_their_labels(bench):
+    bench.start(stop_at=NOW + timedelta(seconds=20), spec={"grace_s": 2})
+    bench.work()
+    bench.journal.close()
+    (bench.folder / "journal").unlink()
+    bench.restart()
+    bench.pass_time(1)
+    assert bench.states() == ["RUNNING", "RUNNING"]
+    bench.pass_time(20)
+    assert bench.told()[-1].stop_cause is StopCause.DEADLINE
+
+
+def test_an_unsent_end_is_told_after_a_crash(bench):
+    bench.start()
+    bench.work()
+    bench.bus.available = False
+    bench.engine.end(KEY.name, 3)
+    bench.pass_time(1)
+    bench.restart()
+    bench.bus.available = True
+    bench.pass_time(1)
+    assert bench.states().count("EXITED") == 1
+    assert bench.told()[-1].exit_code == 3
+
+
+def test_ended_container_is_removed_a_minute_later_and_its_log_kept(bench):
+    bench.start()
+    bench.work()
+    bench.engine.write(KEY.name, b"warm\n")
+    bench.engine.end(KEY.name, 0)
+    bench.pass_time(59)
+    assert bench.engine.inspect(KEY.name) is not None
+    bench.pass_time(3)
+    assert bench.engine.inspect(KEY.name) is None
+    assert bench.logs.read(KEY, None) == b"warm\n"
+
+
+def test_a_repeated_command_is_answered_again_not_done_again(bench):
+    bench.start()
+    bench.work()
+    bench.start()
+    bench.work()
+    assert bench.states() == ["RUNNING", "RUNNING"]
+    bench.engine.end(KEY.name, 0)
+    bench.pass_time(90)
+    bench.start()
+    bench.work()
+    assert bench.states()[-2:] == ["EXITED", "EXITED"]
+    assert bench.engine.starts == [KEY.name]
+
+
+def test_a_stale_epoch_is_refused_as_stale(bench):
+    bench.start(epoch=5)
+    bench.work()
+    bench.start(epoch=4)
+    bench.work()
+    report = bench.told()[-1]
+    assert (report.state, report.stop_cause, report.epoch) == (
+        ContainerState.REFUSED, StopCause.STALE, 4)
+    assert bench.engine.inspect(KEY.name).status is Status.RUNNING
+
+
+def test_a_missing_image_is_pulled_or_refused(bench):
+    bench.start(image="other")
+    bench.work()
+    assert bench.told()[-1].stop_cause is StopCause.PULL_FAILED
+    bench.engine.pullable.add("other")
+    bench.start(epoch=2, image="other")
+    bench.work()
+    assert bench.told()[-1].state is ContainerState.RUNNING
+
+
+def test_what_docker_cannot_start_is_refused_and_removed(bench):
+    bench.engine.refused.add("app")
+    bench.start()
+    bench.work()
+    assert bench.told()[-1].stop_cause is StopCause.CREATE_FAILED
+    assert bench.engine.inspect(KEY.name) is None
+
+
+def test_restart_within_the_job_until_its_stop_time(bench):
+    bench.start(spec={"restart": "always"}, stop_at=NOW + timedelta(seconds=10))
+    bench.work()
+    bench.engine.end(KEY.name, 1)
+    bench.pass_time(1)
+    assert bench.engine.starts == [KEY.name] * 2
+    bench.pass_time(12)
+    assert bench.states() == ["RUNNING", "EXITED"]
+    assert bench.told()[-1].stop_cause is StopCause.DEADLINE
+
+
+def test_docker_away_is_told_and_survived(bench):
+    bench.start(stop_at=NOW + timedelta(seconds=30))
+    bench.work()
+    bench.agent.sweep()
+    bench.engine.is_down = True
+    with pytest.raises(Retryable):
+        bench.agent.sweep()
+    assert bench.agent.docker_error() == "Docker is down"
+    assert [row.job_id for row in bench.agent.containers()] == [JOB]
+    bench.pass_time(40)
+    bench.engine.is_down = False
+    bench.pass_time(2)
+    assert bench.told()[-1].stop_cause is StopCause.DEADLINE
+
+
+def test_heartbeat_rows_tell_running_and_kept_ended_ones(bench):
+    bench.start()
+    bench.work()
+    assert [row.state for row in bench.agent.containers()] == [ContainerState.RUNNING]
+    bench.engine.end(KEY.name, 4)
+    bench.pass_time(1)
+    (row,) = bench.agent.containers()
+    assert (row.state, row.exit_code) == (ContainerState.EXITED, 4)
+    bench.pass_time(70)
+    assert bench.agent.containers() == ()
+
+
+def test_other_nodes_commands_and_containers_are_left_alone(bench):
+    bench.start(node_id="m2")
+    bench.work()
+    assert bench.engine.created == []
+    bench.engine._owner = Owner("test", "m2")
+    bench.start()
+    bench.work()
+    assert bench.told()[-1].state is ContainerState.RUNNING or bench.engine.created
+    bench.engine._owner = Owner("test", "m1")
+
+
+def test_a_stop_is_carried_out_though_the_disk_is_full(bench, monkeypatch):
+    bench.start(stop_at=NOW + timedelta(seconds=2))
+    bench.work()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("node_manager.client.journal.os.fdatasync", full)
+    bench.pass_time(2)
+    assert [signal for _, signal, _ in bench.engine.signals] == ["SIGTERM"]
+
+
+def test_logs_are_capped_and_pruned_oldest_first(tmp_path):
+    store = LogStore(tmp_path, budget_bytes=KEPT_BYTES + 10)
+    store.save(KEY, [b"x" * KEPT_BYTES, b"end\n"])
+    content = store.read(KEY, None)
+    assert content is not None
+    assert len(content) == KEPT_BYTES
+    assert content.endswith(b"end\n")
+    assert store.read(KEY, 1) == content
