@@ -123,7 +123,7 @@ class Consumer(Protocol):
         ...
 
     def wake(self) -> None:
-        """Make a `poll` in another thread return soon (50 ms); without one, the next poll."""
+        """Make a `poll` in another thread return soon (0.2 s); without one, the next poll."""
         ...
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -59,10 +60,15 @@ def build(client_class: Callable[..., Any], **arguments: Any) -> Any:
     try:
         with translated():
             return client_class(**arguments, kafka_client=network_of)
-    except Exception:
-        for part in parts:
-            abandon(part)
-        raise
+    except BusUnavailableError as error:
+        user = arguments.get("sasl_plain_username")
+        # a broker that refuses a SCRAM password just hangs up: the driver cannot tell us more
+        hint = f" (no broker answers, or none takes the password of {user})" if user else ""
+        raise BusUnavailableError(f"{error}{hint}") from error.__cause__
+    finally:
+        if sys.exc_info()[0]:
+            for part in parts:
+                abandon(part)
 
 
 def abandon(network: Any) -> None:

@@ -23,7 +23,7 @@ from common.bus.kafka.client import REQUEST_TIMEOUT_MS, abandon, build, translat
 from common.clock import Clock
 from common.logs import logger
 
-SLICE_MS = 50  # how late a `wake` may be noticed: the driver's poll itself cannot be interrupted
+SLICE_MS = 200  # how late a `wake` may be noticed: the driver's poll itself cannot be interrupted
 LAG_CHECK_S = 10.0
 STUCK_AFTER_S = 30.0
 MAX_REBUILDS = 3
@@ -121,6 +121,7 @@ class KafkaConsumer:
                 group_id=self._group,
                 auto_offset_reset="earliest",
                 enable_auto_commit=False,
+                fetch_max_wait_ms=1000,
                 allow_auto_create_topics=False,
                 metrics_enabled=False,
             )
