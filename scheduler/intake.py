@@ -92,7 +92,7 @@ class Intake:
         self._take(row)
 
     def _take(self, row: Row) -> None:
-        """Write a new or changed schedule; it is due from the moment of the edit on, never before."""
+        """Write a new or changed schedule; it is due from its edit on, never before."""
         fresh = schedule_from_app(row)
         known = self._scheduler.schedules.get(fresh.instance_id)
         if known is not None and (known.version, known.state) == (fresh.version, fresh.state):
@@ -115,9 +115,10 @@ class Intake:
                 return
             job_id = request["job_id"]
             job = transaction.one("lock_job", job_id=job_id) if job_id else None
-            if request["kind"] == "kill" and job and job["shard"] in self._scheduler.shards:
-                if JobState(job["state"]) not in TERMINAL:
-                    self._scheduler.want_stop(transaction, job_id, Reason.USER)
+            is_ours = job is not None and job["shard"] in self._scheduler.shards
+            is_live = job is not None and JobState(job["state"]) not in TERMINAL
+            if request["kind"] == "kill" and is_ours and is_live:
+                self._scheduler.want_stop(transaction, job_id, Reason.USER)
         self._scheduler.send_kills()
 
     def _apply(self, transaction: Transaction, snapshot: DeploymentChanged) -> list[str]:

@@ -1,4 +1,4 @@
-"""What becomes of due times: which run, which are missed, skipped or wait (schedule.md, 4). Pure."""
+"""What becomes of due times: which run, are missed, skipped or wait (schedule.md, 4). Pure."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def fire(
     running, closed, missed = _sort(schedule, dues, now, up_since)
     rows = [
         *_stretch(schedule, missed, JobState.MISSED, Reason.DOWNTIME),
-        *(job for due, reason in closed for job in _ordinals(schedule, due, JobState.MISSED, reason)),
+        *(job for due, why in closed for job in _ordinals(schedule, due, JobState.MISSED, why)),
     ]
     jobs, replaced = _overlapped(schedule, running, live)
     return Firing((*rows, *jobs), next_due, replaced)
@@ -98,7 +98,10 @@ def edges_of(
 
 
 def child_job(
-    child: Schedule, parent_due: datetime, previous: datetime | None, parents: Mapping[str, Schedule]
+    child: Schedule,
+    parent_due: datetime,
+    previous: datetime | None,
+    parents: Mapping[str, Schedule],
 ) -> tuple[NewJob, ...]:
     """Make the jobs of a child without a schedule when the last of its parents in a cycle is due.
 
