@@ -67,6 +67,13 @@ class Settings:
         except OSError as error:
             raise ConfigError(f"{name}_FILE names {path}: {error.strerror}") from error
 
+    def path(self, key: str) -> str:
+        """Return a setting that names a file to be read elsewhere; the content is not read here."""
+        value = self._environment.get(f"ROTA_{key}")
+        if not value:
+            raise ConfigError(f"ROTA_{key} is not set: it names a file")
+        return value
+
     def integer(self, key: str, default: int | None = None) -> int:
         value = self.text(key, None if default is None else str(default))
         try:

@@ -12,7 +12,8 @@ from common.db.mysql import MySqlDatabase
 from common.db.queries import load_queries
 from common.lifecycle import Context, Service, every, forever, run
 from common.messages import NODE_HEARTBEATS, NodeState
-from node_manager.probe import NoProber, SshProber, read_machines
+from common.machines import read_machines
+from node_manager.probe import NoProber, SshProber
 from node_manager.service import Doors, Prober, Registry
 from node_manager.store import MySqlNodeStore
 

@@ -11,10 +11,9 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import msgspec
-
-from common.errors import ConfigError, Permanent, Retryable
+from common.errors import Permanent, Retryable
 from common.logs import logger
+from common.machines import Machine
 from common.ssh import SshDoor
 from node_manager.domain.membership import Probe
 
@@ -22,29 +21,6 @@ PROBE_TIMEOUT_S = 5.0
 PROBES_AT_ONCE = 16
 
 _log = logger("node_manager.probe")
-
-
-class Machine(msgspec.Struct, frozen=True):
-    """One machine of the map; other fields are other services' business."""
-
-    name: str
-    address: str
-    ssh_port: int = 22
-    host_key: str | None = None
-    local: bool = False
-
-
-class _Map(msgspec.Struct, frozen=True):
-    machines: tuple[Machine, ...] = ()
-
-
-def read_machines(text: str) -> dict[str, Machine]:
-    """Read the machines' map; `ConfigError` when it is none."""
-    try:
-        found = msgspec.json.decode(text, type=_Map)
-    except msgspec.MsgspecError as error:
-        raise ConfigError(f"the machines' map is wrong: {error}") from error
-    return {machine.name: machine for machine in found.machines}
 
 
 @dataclass(frozen=True)
