@@ -11,8 +11,8 @@ from common.config import Settings
 from common.db.mysql import MySqlDatabase
 from common.db.queries import load_queries
 from common.lifecycle import Context, Service, every, forever, run
-from common.messages import NODE_HEARTBEATS, NodeState
 from common.machines import read_machines
+from common.messages import NODE_HEARTBEATS, NodeState
 from node_manager.probe import NoProber, SshProber
 from node_manager.service import Doors, Prober, Registry
 from node_manager.store import MySqlNodeStore

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from common.bus.kafka import KafkaBus
-
 from common.config import KafkaConfig
 from common.secret import Secret
 
