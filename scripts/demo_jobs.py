@@ -116,22 +116,23 @@ def judge(file: Path, seen: Iterable[Job], since: datetime, until: datetime) -> 
     """Hold the jobs against the file; return every way in which they did not do what it says."""
     specs = {spec.id: spec for spec in load(file.read_bytes(), file.name).instances}
     by_key = {(j["instance"], moment(j["due"]), j["ordinal"]): j for j in seen}
-    problems: list[str] = []
+    wanted = [
+        (spec, due, ordinal)
+        for spec in specs.values()
+        for due in _dues(spec, specs, since + timedelta(seconds=1), until - SETTLING)
+        for ordinal in range(spec.instances)
+    ]
+    problems = [] if wanted else ["no job was due while the demo was followed"]
     judged: list[Job] = []
-    for spec in specs.values():
-        for due in _dues(spec, specs, since + timedelta(seconds=1), until - SETTLING):
-            for ordinal in range(spec.instances):
-                job = by_key.get((spec.id, due, ordinal))
-                if job is None:
-                    problems.append(f"{spec.id} was due at {due:%H:%M:%S} and has no job")
-                else:
-                    judged.append(job)
-                    problems += _judge_job(spec, job)
+    for spec, due, ordinal in wanted:
+        job = by_key.get((spec.id, due, ordinal))
+        if job is None:
+            problems.append(f"{spec.id} was due at {due:%H:%M:%S} and has no job")
+        else:
+            judged.append(job)
+            problems += _judge_job(spec, job)
     problems += _judge_order(specs, by_key, judged)
-    problems += _judge_standalone(specs, by_key.values())
-    if not judged:
-        problems.append("no job was due while the demo was followed")
-    return problems
+    return problems + _judge_standalone(specs, by_key.values())
 
 
 def moment(text: str) -> datetime:
