@@ -95,19 +95,19 @@ def _verbs(tokens: list[str]) -> list[str]:
 def _names(tokens: list[str]) -> list[str]:
     """Functions that are called otherwise, operators and casts."""
     found: list[str] = []
-    for position, token in enumerate(tokens):
-        upper = token.upper()
+    for position, word in enumerate(tokens):
+        upper = word.upper()
         is_call = position + 1 < len(tokens) and tokens[position + 1] == "("
         if is_call and upper in _RENAMED:
             found.append(_RENAMED[upper])
-        elif upper in _CASTS and is_word(tokens, position - 1, "AS") and tokens[position + 1] == ")":
+        elif upper in _CASTS and is_word(tokens, position - 1, "AS"):
             found.append(_CASTS[upper])
-        elif token == "<=>":
+        elif word == "<=>":
             found.append("IS")
-        elif token == "/":
+        elif word == "/":
             found += ["*", "1.0", "/"]
         else:
-            found.append("/" if upper == "DIV" else token)
+            found.append("/" if upper == "DIV" else word)
     return found
 
 

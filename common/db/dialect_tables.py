@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from common.db.dialect_tokens import closing, is_word, split_at_commas
 
-_RANGES = {"TINYINT": 7, "SMALLINT": 15, "MEDIUMINT": 23, "INT": 31, "INTEGER": 31, "BIGINT": 63}
-_BOOLEANS = {"BOOL", "BOOLEAN"}
+_RANGES = {"TINYINT": 7, "SMALLINT": 15, "MEDIUMINT": 23, "INT": 31, "INTEGER": 31}
+_INTEGERS = {*_RANGES, "BIGINT", "BOOL", "BOOLEAN"}
 _REALS = {"DOUBLE", "FLOAT", "DECIMAL", "NUMERIC"}
 _BLOBS = {"BLOB", "BINARY", "VARBINARY", "MEDIUMBLOB", "LONGBLOB"}
+_AFFINITIES = {
+    **dict.fromkeys(_INTEGERS, "INTEGER"),
+    **dict.fromkeys(_REALS, "REAL"),
+    **dict.fromkeys(_BLOBS, "BLOB"),
+}
 _INSTANT = "____-__-__ __:__:__.______"
 
 
@@ -64,22 +69,22 @@ def _column(item: list[str], *, is_counted: bool) -> str:
 
 
 def _kind(name: str, kind: str, size: list[str]) -> tuple[str, str]:
+    check = f"LENGTH({name}) <= {size[0]}" if size else ""
+    match kind:
+        case "DATETIME" | "TIMESTAMP":
+            check = f"{name} LIKE '{_INSTANT}'"
+        case "JSON":
+            check = f"{name} IS NULL OR JSON_VALID({name})"
+        case "ENUM":
+            check = f"{name} IN ({' '.join(size)})"
+        case "BIGINT":
+            check = ""
+        case "BOOL" | "BOOLEAN":
+            check = f"{name} BETWEEN -128 AND 127"
     if kind in _RANGES:
-        bits = _RANGES[kind]
-        return "INTEGER", f"{name} BETWEEN -{2**bits} AND {2**bits - 1}" if bits < 63 else ""
-    if kind in _BOOLEANS:
-        return "INTEGER", f"{name} BETWEEN -128 AND 127"
-    if kind in _REALS:
-        return "REAL", ""
-    if kind in _BLOBS:
-        return "BLOB", f"LENGTH({name}) <= {size[0]}" if size else ""
-    if kind in {"DATETIME", "TIMESTAMP"}:
-        return "TEXT", f"{name} LIKE '{_INSTANT}'"
-    if kind == "JSON":
-        return "TEXT", f"JSON_VALID({name})"
-    if kind == "ENUM":
-        return "TEXT", f"{name} IN ({' '.join(size)})"
-    return "TEXT", f"LENGTH({name}) <= {size[0]}" if size else ""
+        half = 2 ** _RANGES[kind]
+        check = f"{name} BETWEEN -{half} AND {half - 1}"
+    return _AFFINITIES.get(kind, "TEXT"), "" if kind in _REALS else check
 
 
 def _attributes(tokens: list[str]) -> list[str]:

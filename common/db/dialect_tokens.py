@@ -51,9 +51,9 @@ def index_of(tokens: list[str], *words: str) -> int | None:
 def top_level(tokens: list[str], word: str) -> int | None:
     """Find a keyword outside all parentheses."""
     depth = 0
-    for position, token in enumerate(tokens):
-        depth += (token == "(") - (token == ")")
-        if depth == 0 and token.upper() == word:
+    for position, piece in enumerate(tokens):
+        depth += (piece == "(") - (piece == ")")
+        if depth == 0 and piece.upper() == word:
             return position
     return None
 
@@ -69,7 +69,7 @@ def closing(tokens: list[str], opening: int) -> int:
 
 
 def operand_end(tokens: list[str], start: int) -> int:
-    """Where what starts here ends: a token, a dotted name, a call or a parenthesis."""
+    """Where what starts here ends: a piece, a dotted name, a call or a parenthesis."""
     if tokens[start] == "(":
         return closing(tokens, start) + 1
     end = start + 1
@@ -101,12 +101,12 @@ def split_at_commas(tokens: list[str]) -> list[list[str]]:
     """Cut at the commas outside all parentheses."""
     found: list[list[str]] = [[]]
     depth = 0
-    for token in tokens:
-        depth += (token == "(") - (token == ")")
-        if token == "," and depth == 0:
+    for piece in tokens:
+        depth += (piece == "(") - (piece == ")")
+        if piece == "," and depth == 0:
             found.append([])
         else:
-            found[-1].append(token)
+            found[-1].append(piece)
     return found
 
 

@@ -41,7 +41,7 @@ _TMPFS = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 
 @dataclass(frozen=True)
 class DatabaseCall:
-    """What is about to happen on the door. A hook that raises at:
+    """What is about to happen on the door; what a hook that raises does depends on the step.
 
     - ``begin``, ``statement``: the transaction is rolled back;
     - ``commit``: the same, at the last moment;
@@ -75,7 +75,7 @@ class MemoryServer:
 
     def migrate(self, database: str, package: str) -> None:
         """Make the database and apply all migrations of a package; run it once."""
-        from common.db.migrate import load_migrations  # noqa: PLC0415 - it loads the real driver
+        from common.db.migrate import load_migrations
 
         self.create_database(database)
         connection = _Connection(self, database)

@@ -134,8 +134,11 @@ def test_strictness_is_kept(server, values):
         transaction.execute("put_schedule", **(good | {"instance_id": "b"} | values))
 
 
-COUNT = "-- name: put\nINSERT INTO handled_requests VALUES (%(id)s, UTC_TIMESTAMP(6));\n" \
-    "-- name: q\nSELECT COUNT(*) AS n FROM handled_requests"
+COUNT = """
+-- name: put
+INSERT INTO handled_requests VALUES (%(id)s, UTC_TIMESTAMP(6));
+-- name: q
+SELECT COUNT(*) AS n FROM handled_requests"""
 
 
 @pytest.mark.parametrize(("step", "is_done"), [
