@@ -32,17 +32,22 @@ class Identity:
     version: str
 
 
+@dataclass(frozen=True)
+class Ways:
+    """Where heartbeats get their facts, and where they go."""
+
+    engine: Engine
+    producer: Producer
+    clock: Clock
+
+
 class Heartbeats:
     """Tells every 5 s, and at once after a change, what runs here. Owned by one thread."""
 
-    def __init__(
-        self, agent: Agent, engine: Engine, producer: Producer, identity: Identity, clock: Clock
-    ) -> None:
+    def __init__(self, agent: Agent, identity: Identity, ways: Ways) -> None:
         self._agent = agent
-        self._engine = engine
-        self._producer = producer
         self._identity = identity
-        self._clock = clock
+        self._engine, self._producer, self._clock = ways.engine, ways.producer, ways.clock
         self._sequence = 0
         self._info = MachineInfo(0.0, 0)
 
