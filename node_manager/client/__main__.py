@@ -113,13 +113,16 @@ def _identity(settings: Settings) -> Identity:
         labels = msgspec.json.decode(settings.text("CLIENT_LABELS", "{}"), type=dict[str, str])
     except msgspec.MsgspecError as error:
         raise ConfigError(f"ROTA_CLIENT_LABELS is no JSON object of texts: {error}") from error
+    run_folder = settings.optional("CLIENT_RUN_FOLDER")
     return Identity(
         node_id=settings.text("CLIENT_NODE_ID"),
-        boot_id=read_boot_id(),
+        boot_id=read_boot_id(Path(run_folder, "boot-id") if run_folder else None),
         address=settings.text("CLIENT_ADDRESS"),
         log_port=settings.integer("CLIENT_PORT", 7110),
         labels=labels,
         version=settings.text("BUILD", VERSION),
+        cpus=settings.number("CLIENT_CPUS", 0.0),
+        memory_bytes=settings.integer("CLIENT_MEMORY_MIB", 0) * 1024 * 1024,
     )
 
 
