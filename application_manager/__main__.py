@@ -34,6 +34,9 @@ def build(context: Context) -> Service:
     database = MySqlDatabase(
         settings.mysql("rota_app"), load_queries("application_manager"), CONNECTIONS
     )
+    screens = MySqlDatabase(
+        settings.mysql("rota_app"), load_queries("application_manager.dashboard"), CONNECTIONS
+    )
     clock = DisciplinedClock(context.clock, partial(database_now, database))
     people = People(database)
     first = _Once(partial(people.make_first, _secret(settings, "ADMIN_PASSWORD"),
@@ -42,7 +45,7 @@ def build(context: Context) -> Service:
     http = _http(settings)
     loads, monitor = Loads(), HeartbeatMonitor(bus, producer)
     parts = Parts(
-        database=database, clock=clock, people=people, loads=loads, monitor=monitor,
+        database=database, screens=screens, clock=clock, people=people, loads=loads, monitor=monitor,
         schedules=Schedules(database, outbox.wake), publish=outbox.wake,
         client_token=_secret(settings, "CLIENT_TOKEN"), is_tls=http.cert_file is not None,
         stopping=context.stopping,
@@ -55,6 +58,7 @@ def build(context: Context) -> Service:
         receiver.close()
         monitor.close()
         bus.close()
+        screens.close()
         database.close()
 
     return Service(

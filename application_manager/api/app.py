@@ -10,10 +10,10 @@ from application_manager.api.limits import Limits
 from application_manager.api.openapi import add_openapi
 from application_manager.api.parts import Parts
 from application_manager.api.problems import add_handlers
-from application_manager.page import router as page
+from application_manager.dashboard import add_dashboard
 
 MOST_BODY_BYTES = 4 * 1024 * 1024
-ROUTERS = (schedules.router, jobs.router, fleet.router, login.router, page)
+ROUTERS = (schedules.router, jobs.router, fleet.router, login.router)
 
 
 def build_app(parts: Parts) -> FastAPI:
@@ -23,6 +23,7 @@ def build_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     for router in ROUTERS:
         app.include_router(router)
+    add_dashboard(app)
     add_openapi(app)
     add_handlers(app)
     app.add_middleware(Limits)

@@ -20,9 +20,13 @@ from common.secret import Secret
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything behind the routes; `publish` wakes the outbox after a commit."""
+    """Everything behind the routes; `publish` wakes the outbox after a commit.
+
+    `screens` is the dashboard's own pool, which only reads: pages that wait never hold up the API.
+    """
 
     database: Database
+    screens: Database
     clock: Clock
     people: People
     schedules: Schedules
