@@ -39,11 +39,13 @@ def add_dashboard(app: FastAPI) -> None:
 
 
 class _StaticFiles(StaticFiles):
-    """Files that browsers keep for a year where the address names the content (``?v=``)."""
+    """Files that browsers keep for a year where the address names the content (``?v=``), and fonts."""
 
     async def get_response(self, path: str, scope: MutableMapping[str, Any]) -> Response:
         answer = await super().get_response(path, scope)
         is_named = b"v=" in scope.get("query_string", b"")
-        age = "public, max-age=31536000, immutable" if is_named else "public, max-age=3600"
-        answer.headers["Cache-Control"] = age
+        if is_named or path.endswith(".woff2"):
+            answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        else:
+            answer.headers["Cache-Control"] = "no-cache"  # kept, but asked for by its ETag
         return answer

@@ -129,7 +129,7 @@ def _stats(transaction: Transaction, now: datetime, hours: Sequence[Json]) -> li
         Stat("due next hour", due, "planned", "plan", "/timeline?view=table&hours=1"),
         Stat("waiting", waiting, "waiting", "wait", "/jobs?show=waiting"),
         Stat("behind now", behind, "late", "warn", "/jobs?show=waiting", behind > 0),
-        Stat("started late, 24 h", slow, "late", "warn", "/jobs?late=true&hours=24"),
+        Stat("late starts, 24 h", slow, "late", "warn", "/jobs?late=true&hours=24"),
         Stat("failed, 24 h", failed, "failed", "bad", "/jobs?show=failed&hours=24", failed > 0),
         Stat("missed, 24 h", missed, "missed", "miss", "/jobs?show=missed&hours=24", missed > 0),
     ]

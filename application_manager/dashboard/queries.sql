@@ -130,10 +130,11 @@ LEFT JOIN rota_scheduler.schedules AS s ON s.instance_id = i.instance_id
 WHERE i.instance_id = %(instance)s;
 
 -- name: last_jobs
--- The newest jobs of some instances, at most so many of each.
-SELECT instance_id, job_id, due, ordinal, state, reason, started_at, ended_at, lateness_ms, place
-FROM (SELECT instance_id, job_id, due, ordinal, state, reason, started_at, ended_at, lateness_ms,
-             ROW_NUMBER() OVER (PARTITION BY instance_id ORDER BY due DESC, ordinal DESC) AS place
+-- The newest jobs of some instances, at most so many of each, oldest first.
+SELECT job_id, instance_id, due, ordinal, attempt, state, reason, detail, node, started_at, ended_at,
+       stop_at, exit_code, lateness_ms, count, until
+FROM (SELECT jobs.*, ROW_NUMBER() OVER (PARTITION BY instance_id ORDER BY due DESC, ordinal DESC)
+             AS place
       FROM rota_scheduler.jobs WHERE instance_id IN %(instances)s AND due >= %(since)s) AS numbered
 WHERE place <= %(each)s ORDER BY instance_id, due, ordinal;
 

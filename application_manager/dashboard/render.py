@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -91,6 +92,10 @@ class Moments:
             return attributes + Markup("</time>")
         far = times.relative(moment, self._view.now)
         return attributes + Markup(' <span class="rel">· <span data-rel>{}</span></span></time>').format(far)
+
+    def clock(self, moment: datetime) -> str:
+        """Write the time of day alone, for axes."""
+        return f"{moment.astimezone(ZoneInfo(self._view.zones.zone_for())):%H:%M}"
 
     def far(self, moment: datetime | None, zone: str | None = None) -> Markup:
         """Write the distance; the instant itself is in the title."""
