@@ -21,13 +21,14 @@ from application_manager.dashboard import (
     people,
     services,
     session,
+    timeline,
     upload,
 )
 from application_manager.dashboard.render import STATIC
 
 ROUTERS = (
     overview.router, instances.router, jobs.router, nodes.router, upload.router, services.router,
-    people.router, session.router,
+    people.router, session.router, timeline.router,
 )  # fmt: skip
 
 

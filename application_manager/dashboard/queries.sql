@@ -256,3 +256,16 @@ SELECT job_id, instance_id, due, ordinal, attempt, state, reason, detail, node, 
        stop_at, exit_code, lateness_ms, count, until
 FROM rota_scheduler.jobs
 WHERE node = %(node)s AND due >= %(since)s ORDER BY due DESC LIMIT %(limit)s;
+
+-- name: past_jobs
+-- The newest jobs, for the table beside the timeline.
+SELECT job_id, instance_id, due, ordinal, attempt, state, reason, detail, node, started_at, ended_at,
+       stop_at, exit_code, lateness_ms, count, until
+FROM rota_scheduler.jobs
+WHERE due >= %(since)s AND (%(pattern)s IS NULL OR instance_id LIKE %(pattern)s)
+ORDER BY due DESC, job_id DESC LIMIT %(limit)s;
+
+-- name: asked_cpus
+-- The CPUs that instances ask for, those that ask.
+SELECT instance_id, JSON_EXTRACT(spec, '$.cpus') AS cpus FROM rota_app.instances
+WHERE NOT deleted AND JSON_EXTRACT(spec, '$.cpus') IS NOT NULL;
