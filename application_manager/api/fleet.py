@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 
 from application_manager.api.guard import Viewer
 from application_manager.api.parts import Parts, PartsDep
+from application_manager.api.problems import ApiError
 from application_manager.ledger import list_nodes
 
 SILENT_AFTER_S = 15.0
 
 router = APIRouter(prefix="/api/v1", tags=["fleet"])
+NodeId = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
 @router.get("/nodes")
 def nodes(parts: PartsDep, _: Viewer) -> dict[str, Any]:
     """List every node with its last load sample and its jobs."""
     return {"items": list_nodes(parts.database, parts.loads), "next_cursor": None}
+
+
+@router.get("/nodes/{node_id}")
+def node(node_id: NodeId, parts: PartsDep, _: Viewer) -> dict[str, Any]:
+    """Show one node."""
+    for each in list_nodes(parts.database, parts.loads):
+        if each["node"] == node_id:
+            return each
+    raise ApiError(404, "no_such_node", f"there is no node {node_id!r}")
 
 
 @router.get("/services")

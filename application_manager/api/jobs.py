@@ -39,14 +39,14 @@ def jobs(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     upcoming: bool = False,
 ) -> dict[str, Any]:
-    """List jobs of the ledger, newest due first; `upcoming` puts each schedule's next before."""
+    """List jobs of the ledger, newest due first; `upcoming` tells each schedule's next as well."""
     after = read_cursor(cursor, datetime, str) if cursor else None
     wanted = JobFilter(instance, node, tuple(state or ()), after, limit)
     with parts.database.transaction() as transaction:
         found = list_jobs(transaction, wanted)
         planned = upcoming_jobs(transaction, wanted) if upcoming and not cursor else []
     more = cursor_of(found[-1]["due"], found[-1]["job_id"]) if len(found) == limit else None
-    return {"items": [*reversed(planned), *found], "next_cursor": more}
+    return {"items": found, "upcoming": planned[::-1], "next_cursor": more}
 
 
 @router.get("/{job_id}")
