@@ -144,9 +144,10 @@ class _Reader:
         keys = self.checker.mapping(node, "provision", known=known, required=("driver",))
         driver = "static"
         if "driver" in keys:
-            driver = self.checker.choice(keys["driver"], "provision.driver", ("static", "docker"))
+            choices = ("static", "docker")
+            driver = self.checker.choice(keys["driver"], "provision.driver", choices) or driver
         pools = self.checker.items(keys["pools"], "provision.pools") if "pools" in keys else []
-        return driver or "static", tuple(self._pool(item, where) for item, where in pools)
+        return driver, tuple(self._pool(item, where) for item, where in pools)
 
     def _pool(self, node: Node, path: str) -> Pool:
         known = {"name", "count", "cpus", "memory", "labels"}
