@@ -25,7 +25,8 @@ from common.messages import (
     fixed_topics,
 )
 from common.secret import Secret
-from node_manager.domain.membership import Moment, Wish, after_heartbeat
+from node_manager.domain.membership import after_heartbeat
+from node_manager.domain.node import Moment, Wish
 from node_manager.store import MySqlNodeStore
 from tests.support import servers
 from tests.support.clients import kafka_config, now, resident_mb
