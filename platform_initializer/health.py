@@ -34,7 +34,9 @@ until docker exec rota-client true 2> /dev/null; do
     tries=$((tries + 1)); [ $tries -lt 100 ] || break
     sleep 0.3
 done
-exec docker exec rota-client python3 -c "$@"
+docker exec rota-client python3 -c "$@" || {
+    code=$?; docker logs --tail 8 rota-client 2>&1 | cut -c 1-300 >&2; echo "the client does not stay up" >&2; exit $code
+}
 """
 
 

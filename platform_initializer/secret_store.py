@@ -29,6 +29,7 @@ _WORDS = (
     *(f"mysql_{user}" for user in MYSQL_USERS),
     "admin_password", "api_token", "client_token",
 )  # fmt: skip
+_SHOWN = "admin_password_shown"
 
 
 class SecretStore:
@@ -39,6 +40,16 @@ class SecretStore:
         self.is_new = not path.exists()
         self._values = _read(path)
 
+    @property
+    def is_password_shown(self) -> bool:
+        """Tell whether a person was shown the admin's password already."""
+        return _SHOWN in self._values
+
+    def mark_password_shown(self) -> None:
+        """Remember that it was shown: it is shown once."""
+        self._values[_SHOWN] = "yes"
+        self._save()
+
     def complete(self) -> None:
         """Generate what is missing and keep it before anything else learns of it."""
         missing = [name for name in (*_WORDS, "kafka_cluster_id", "sampler_key", "tool_key")
@@ -47,7 +58,7 @@ class SecretStore:
             return
         for name in missing:
             self._values[name] = _generate(name)
-        write_private(self._path, json.dumps(self._values, indent=2) + "\n")
+        self._save()
 
     def text(self, name: str) -> str:
         """Reveal one, for the file or the call that needs it."""
@@ -59,6 +70,9 @@ class SecretStore:
     def values(self) -> Mapping[str, str]:
         """Reveal all (for redaction and tests of it)."""
         return dict(self._values)
+
+    def _save(self) -> None:
+        write_private(self._path, json.dumps(self._values, indent=2) + "\n")
 
 
 def write_private(path: Path, text: str) -> None:

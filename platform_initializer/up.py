@@ -42,7 +42,6 @@ def up(description: Description, door: SshDoor, progress: Progress) -> Result:
     """Make the platform what the file says; raise `PartlyDoneError` or another of `errors`."""
     began = time.monotonic()
     store = SecretStore(description.store)
-    is_first = store.is_new
     store.complete()
     images = find_images([*OURS.values(), *description.apps])
     machines = Fleet(description, store).provide(progress.say)
@@ -54,6 +53,9 @@ def up(description: Description, door: SshDoor, progress: Progress) -> Result:
         done = _carry_out(world, steps, progress)
     finally:
         gathered.close()
+    is_first = not store.is_password_shown
+    if is_first:
+        store.mark_password_shown()
     address = world.machines[world.homes_of("application_manager")[0]].address
     return Result(
         f"http://{address}:{description.publish}", store.text("api_token"),

@@ -23,6 +23,7 @@ MYSQL_USERS = {
     "node_manager": "rota_nodes", "application_manager": "rota_app",
 }  # fmt: skip
 MAP = "/etc/rota/platform.json"
+CLIENT_FOLDER = "/var/lib/rota/client"  # not there in the container: the image keeps it from root
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def _service(service: str, site: Site, place: Place) -> ContainerSpec:
             command = "node_manager.client"
             settings |= _client_settings(site, place)
             mounts += ["/var/run/docker.sock:/var/run/docker.sock",
-                       "/var/lib/rota/client:/var/lib/rota/client"]  # fmt: skip
+                       f"{CLIENT_FOLDER}:/var/lib/rota-client"]  # fmt: skip
     uid = uid_of(service)
     return ContainerSpec(
         service=service, image="rota/services", image_id=site.images["services"],
@@ -182,7 +183,7 @@ def _client_settings(site: Site, place: Place) -> dict[str, str]:
         "ROTA_CLIENT_BIND": place.address,
         "ROTA_CLIENT_PORT": str(LOG_PORT),
         "ROTA_CLIENT_LABELS": place.labels,
-        "ROTA_CLIENT_JOURNAL": "/var/lib/rota/client/journal",
+        "ROTA_CLIENT_JOURNAL": "/var/lib/rota-client/journal",
         "ROTA_CLIENT_TOKEN_FILE": f"{SECRETS}/client_token",
     }
 
