@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from typing import Protocol
 
 from application_manager.api.app import build_app
 from application_manager.api.parts import Parts
@@ -35,42 +36,41 @@ def build(context: Context) -> Service:
         settings.mysql("rota_app"), load_queries("application_manager"), CONNECTIONS
     )
     clock = DisciplinedClock(context.clock, partial(database_now, database))
-    people = People(database)
-    first = _Once(partial(people.make_first, _secret(settings, "ADMIN_PASSWORD"),
-                          _secret(settings, "API_TOKEN")))  # fmt: skip
     outbox = every(1.0, "outbox", Publisher(database, producer, clock).run_once)
     http = _http(settings)
-    loads, monitor = Loads(), HeartbeatMonitor(bus, producer)
     parts = Parts(
-        database=database, clock=clock, people=people, loads=loads, monitor=monitor,
-        schedules=Schedules(database, outbox.wake), publish=outbox.wake,
-        client_token=_secret(settings, "CLIENT_TOKEN"), is_tls=http.cert_file is not None,
-        stopping=context.stopping,
+        database=database, clock=clock, people=People(database), loads=Loads(),
+        monitor=HeartbeatMonitor(bus, producer), schedules=Schedules(database, outbox.wake),
+        publish=outbox.wake, client_token=_secret(settings, "CLIENT_TOKEN"),
+        is_tls=http.cert_file is not None, stopping=context.stopping,
     )  # fmt: skip
     server = HttpServer(build_app(parts), http)
-    receiver = Receiver(bus, producer, None, NODE_LOADS, loads.receive)
-
-    def close() -> None:
-        server.close()
-        receiver.close()
-        monitor.close()
-        bus.close()
-        database.close()
-
+    receiver = Receiver(bus, producer, None, NODE_LOADS, parts.loads.receive)
+    first = _Once(partial(parts.people.make_first, _secret(settings, "ADMIN_PASSWORD"),
+                          _secret(settings, "API_TOKEN")))  # fmt: skip
     return Service(
         loops=[
             every(1.0, "http", server.run_once),
             outbox,
             forever("loads", receiver.run_once, receiver.wake),
-            monitor,
+            parts.monitor,
             every(3600.0, "first", first.run_once),
-            every(600.0, "tidy", people.tidy),
+            every(600.0, "tidy", parts.people.tidy),
             every(5.0, "clock", clock.sync),
         ],
         checks={"mysql": database.ping, "kafka": partial(bus.ping, 3.0), "first": first.check},
-        close=close,
+        close=partial(_close, server, receiver, parts.monitor, bus, database),
         producer=producer,
     )
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+def _close(*parts: _Closable) -> None:
+    for each in parts:
+        each.close()
 
 
 class _Once:

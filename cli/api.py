@@ -22,7 +22,7 @@ AGAIN_S = 1.0
 _EXITS = {
     401: ExitCode.FORBIDDEN, 403: ExitCode.FORBIDDEN, 404: ExitCode.NOT_FOUND,
     409: ExitCode.CONFLICT, 412: ExitCode.CONFLICT, 422: ExitCode.USAGE, 429: ExitCode.FORBIDDEN,
-    503: ExitCode.UNREACHABLE, 504: ExitCode.UNREACHABLE,
+    502: ExitCode.UNREACHABLE, 503: ExitCode.UNREACHABLE, 504: ExitCode.UNREACHABLE,
 }  # fmt: skip
 _NEXT = {
     401: "rota login URL --token-file FILE",
