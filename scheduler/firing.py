@@ -18,7 +18,7 @@ from scheduler.domain.overlap import LiveJob
 from scheduler.domain.schedule import NewJob, Schedule, first_attempt, start_command
 from scheduler.ending import Ending
 from scheduler.leases import Leases
-from scheduler.ledger import insert_jobs, last_row_of, live_jobs_of
+from scheduler.ledger import insert_jobs, live_jobs_of, newest_rows_of
 from scheduler.outbox import Outbox
 from scheduler.store import Definitions, advance
 
@@ -134,8 +134,8 @@ class Firer:
         firing = fire(schedule, live, when.now, when.up(schedule.shard))
         jobs = firing.jobs
         if jobs and all(job.state in {JobState.SKIPPED, JobState.MISSED} for job in jobs):
-            last = last_row_of(transaction, schedule.instance_id, when.now)
-            firing, extension = continue_last(firing, schedule, last)
+            newest = newest_rows_of(transaction, schedule.instance_id, when.now)
+            firing, extension = continue_last(firing, schedule, newest)
             if extension is not None:
                 transaction.execute(
                     "extend_job", job_id=extension.job_id, count=extension.count,

@@ -104,14 +104,18 @@ def live_jobs_of(
     return found
 
 
-def last_row_of(transaction: Transaction, instance_id: str, until: datetime) -> LastRow | None:
-    """Return the newest row of an instance that its schedule made."""
-    row = transaction.one("last_row", instance_id=instance_id, until=until)
-    if row is None:
-        return None
-    reason = Reason(row["reason"]) if row["reason"] else None
-    return LastRow(row["job_id"], JobState(row["state"]), reason, row["version"],
-                   row["until"] or row["due"])  # fmt: skip
+def newest_rows_of(
+    transaction: Transaction, instance_id: str, until: datetime
+) -> Sequence[LastRow]:
+    """Return the newest rows of an instance that its schedule made, newest first."""
+    return [
+        LastRow(
+            row["job_id"], JobState(row["state"]),
+            Reason(row["reason"]) if row["reason"] else None, row["version"],
+            row["until"] or row["due"], row["until"] is not None,
+        )
+        for row in transaction.all("newest_rows", instance_id=instance_id, until=until)
+    ]  # fmt: skip
 
 
 def view_of(row: Mapping[str, Any]) -> JobView:

@@ -267,6 +267,12 @@ SELECT job_id, state, reason, version, due, until FROM jobs
 WHERE instance_id = %(instance_id)s AND due <= %(until)s AND is_manual = FALSE
 ORDER BY due DESC, ordinal LIMIT 1;
 
+-- name: newest_rows
+-- The newest rows of an instance that due times made, one for each due time.
+SELECT job_id, state, reason, version, due, until FROM jobs
+WHERE instance_id = %(instance_id)s AND due <= %(until)s AND is_manual = FALSE AND ordinal = 0
+ORDER BY due DESC LIMIT 3;
+
 -- name: newest_due
 -- When an instance's newest job was due.
 SELECT MAX(due) AS due FROM jobs WHERE instance_id = %(instance_id)s;

@@ -29,13 +29,14 @@ class Firing:
 
 @dataclass(frozen=True)
 class LastRow:
-    """The newest row of an instance, which a stretch may continue; `last_due` is its last one."""
+    """One of the newest rows of an instance; `last_due` is the last due time it stands for."""
 
     job_id: str
     state: JobState
     reason: Reason | None
     version: int
     last_due: datetime
+    is_stretch: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,15 +92,18 @@ class Extension:
 
 
 def continue_last(
-    firing: Firing, schedule: Schedule, last: LastRow | None
+    firing: Firing, schedule: Schedule, newest: Sequence[LastRow]
 ) -> tuple[Firing, Extension | None]:
-    """Let skipped or missed due times make the row before them longer instead of adding rows.
+    """Tell skipped or missed due times in one row where many came before them.
 
-    Only where they follow it directly and closely: rows over a minute apart stay rows.
+    `newest` are the instance's last rows, newest first. The first three are told one by one, the
+    fourth begins a stretch, and those after it make it longer. Only where they follow directly and
+    closely: rows over a minute apart stay rows.
     """
     first = firing.jobs[0] if firing.jobs else None
-    if first is None or last is None or schedule.calendar is None:
+    if first is None or not newest or schedule.calendar is None:
         return firing, None
+    last = newest[0]
     told = {(job.state, job.reason, schedule.version) for job in firing.jobs}
     if told != {(last.state, last.reason, last.version)} or last.state not in _STRETCHED:
         return firing, None
@@ -107,8 +111,13 @@ def continue_last(
     if not is_next or first.due - last.last_due > DENSE:
         return firing, None
     until = max(job.until or job.due for job in firing.jobs)
-    more = sum(job.count for job in firing.jobs)
-    return replace(firing, jobs=()), Extension(last.job_id, more, until)
+    count = sum(job.count for job in firing.jobs)
+    if last.is_stretch:
+        return replace(firing, jobs=()), Extension(last.job_id, count, until)
+    before = [row for row in newest if (row.state, row.reason, row.version) in told]
+    if len(before) < TOLD_ONE_BY_ONE:
+        return firing, None
+    return replace(firing, jobs=(replace(first, count=count, until=until),)), None
 
 
 def _part(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -46,7 +47,7 @@ CREATE TABLE IF NOT EXISTS rota_app.job_requests (request_id BIGINT AUTO_INCREME
 -- name: put_instance
 REPLACE INTO rota_app.instances (instance_id, version, spec, image, command, paused, deleted,
   applied_at, updated_at)
-VALUES (%(id)s, %(version)s, %(spec)s, 'image:1', '[]', %(paused)s, %(deleted)s, %(applied_at)s,
+VALUES (%(id)s, %(version)s, %(spec)s, 'image:1', %(command)s, %(paused)s, %(deleted)s, %(applied_at)s,
   %(updated_at)s);
 -- name: put_request
 INSERT INTO rota_app.job_requests (kind, instance_id, job_id, due, forced, requested_by,
@@ -131,8 +132,9 @@ class World:
         with self.admin.transaction() as transaction:
             for spec in loaded.instances:
                 transaction.execute(
-                    "put_instance", id=spec.id, version=version, spec=spec_to_json(spec), **rows
-                )
+                    "put_instance", id=spec.id, version=version, spec=spec_to_json(spec),
+                    command=json.dumps(spec.command), **rows,
+                )  # fmt: skip
 
     def ask(self, kind: str, job: str | None = None, **more: Any) -> None:
         """Let a person ask for something of instance `a`, and the scheduler see to it."""
@@ -144,19 +146,22 @@ class World:
         self.intake.carry_out_requests()
 
     def tick(self) -> None:
+        self.scheduler.hold_shards()
         while self.scheduler.tick() == 0.0:
             pass
 
     def pass_time(self, seconds: float, step: float = 1.0) -> None:
         for _ in range(int(seconds / step)):
             self.clock.advance(timedelta(seconds=step))
-            self.scheduler.hold_shards()
             self.tick()
 
     def commands(self, kind: type = StartJob) -> list[Any]:
         records = self.bus.records(JOB_COMMANDS)
         messages = (decode(JOB_COMMANDS, record.value) for record in records)
-        return [m for m in messages if isinstance(m, kind)]
+        return sorted(
+            (m for m in messages if isinstance(m, kind)),
+            key=lambda m: (getattr(m, "due", NOON), m.job_id, m.attempt),
+        )
 
     def kills(self) -> list[tuple[str, str]]:
         return [(kill.job_id, kill.reason) for kill in self.commands(KillJob)]
