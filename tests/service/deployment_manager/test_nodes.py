@@ -322,6 +322,15 @@ def test_old_samples_give_way_to_the_least_recently_used(bench):
     assert bench.database.row("a0.1.0")["node_load"] is None
 
 
+def test_a_load_that_is_heard_before_its_node_counts(bench):
+    bench.load("m1", 0.5, 0.5)
+    bench.step()
+    bench.node("m1", load=None)
+    bench.start()
+    bench.step()
+    assert bench.database.row("a.1.0")["node_load"] == pytest.approx(0.5)
+
+
 def test_rows_of_long_ago_are_removed_and_others_kept(bench):
     bench.node("m1")
     bench.ends(bench.run_one("a.1.0"))
