@@ -20,6 +20,7 @@ from deployment_manager.service import Deployer
 
 GROUP = "deployment_manager"
 STANDBY_S = 1.0
+LOOK_AGAIN_S = 0.25
 
 
 def build(context: Context) -> Service:
@@ -75,7 +76,11 @@ def _receivers(
 def _loops(
     deployer: Deployer, reconciler: Reconciler, receivers: dict[str, Receiver]
 ) -> list[Loop]:
-    led = partial(_led, deployer)
+    def is_informed() -> bool:
+        """A restart first learns which nodes there are and how loaded they are."""
+        return deployer.is_leading and all(receivers[n].caught_up() for n in ("nodes", "loads"))
+
+    led = partial(_while, is_informed)
     return [
         every(2.0, "lead", lambda: None if deployer.lead() else STANDBY_S),
         *(every(0.0, name, led(receivers[name].run_once))
@@ -89,12 +94,14 @@ def _loops(
     ]  # fmt: skip
 
 
-def _led(deployer: Deployer, function: Callable[[], object]) -> Callable[[], float | None]:
-    """Let a function run while we lead; a standby looks again soon."""
+def _while(
+    condition: Callable[[], bool], function: Callable[[], object]
+) -> Callable[[], float | None]:
+    """Let a function run while a condition holds, and else look again soon."""
 
     def run_once() -> float | None:
-        if not deployer.is_leading:
-            return STANDBY_S
+        if not condition():
+            return LOOK_AGAIN_S
         function()
         return None
 

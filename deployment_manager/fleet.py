@@ -95,7 +95,7 @@ class Fleet:
         siblings = self._sets.get((command.instance_id, command.due)) if command else None
         return Wish(siblings or {}, deployment.avoid)
 
-    def note_node(self, node: NodeChanged) -> bool:
+    def note_node(self, node: NodeChanged, now: datetime) -> bool:
         """Take a node's membership in; False for an older one than known."""
         known = self.nodes.get(node.node_id)
         if known is not None and (node.revision, node.since) < (known.revision, known.since):
@@ -104,7 +104,7 @@ class Fleet:
         if node.state is NodeState.REMOVED:
             self.pool.drop(node.node_id)
         else:
-            self._refresh(node.node_id)
+            self._refresh(node.node_id, now)
         return True
 
     def note_load(self, load: NodeLoad, now: datetime) -> None:

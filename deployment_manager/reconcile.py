@@ -70,7 +70,7 @@ class Reconciler:
         with self._deployer.lock:
             for received in batch:
                 if isinstance(received.message, NodeChanged):
-                    self._deployer.fleet.note_node(received.message)
+                    self._deployer.fleet.note_node(received.message, self._clock.now())
             if self._deployer.is_leading:
                 self.settle()
                 self._deployer.place_pending()

@@ -1,10 +1,14 @@
 """A deployment manager on memory doors, with clients that a test plays by hand."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from common.bus.memory import MemoryBus
 from common.bus.receive import Receiver
 from common.clock import ManualClock
+from common.db import DatabaseUnavailableError
+from common.db.memory import MemoryDatabase, MemoryServer
+from common.db.queries import parse_queries
 from common.jobs import Reason
 from common.messages import (
     JOB_COMMANDS,
@@ -34,10 +38,56 @@ from common.messages import (
 )
 from deployment_manager.reconcile import Reconciler
 from deployment_manager.service import Deployer
-from tests.service.deployment_manager.memory_database import MemoryDeployerDatabase
 
+ROOT = Path(__file__).resolve().parents[3]
+QUERIES = """
+-- name: rows
+SELECT * FROM deployments ORDER BY job_id, attempt;
+-- name: reservations
+SELECT * FROM standalone_reservations;
+-- name: erase
+DELETE FROM deployments WHERE job_id = %(job_id)s;
+"""
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 GIB = 1024**3
+
+
+class BenchDatabase(MemoryDatabase):
+    """The twin, with a look into its tables; `fail` breaks the next commit off."""
+
+    def __init__(self, clock):
+        texts = [(ROOT / f"{room}/queries.sql").read_text() for room in ("common/db", "deployment_manager")]
+        self.server = MemoryServer(clock)
+        self.server.migrate("rota_deployer", "deployment_manager")
+        self.server.hook = self._hook
+        self.fail = None  # "commit": nothing is written; "committed": it is, and nobody knows
+        self.commits = 0
+        super().__init__(self.server, "rota_deployer", parse_queries("\n".join([*texts, QUERIES])))
+
+    def row(self, job_id, attempt=1):
+        return self.rows()[job_id, attempt]
+
+    def rows(self):
+        with self.transaction() as transaction:
+            return {(row["job_id"], row["attempt"]): row for row in transaction.all("rows")}
+
+    def reservations(self):
+        with self.transaction() as transaction:
+            return {row["node"]: row["job_id"] for row in transaction.all("reservations")}
+
+    def cordons(self):
+        with self.transaction() as transaction:
+            return [row["node"] for row in transaction.all("cordons")]
+
+    def erase(self, job_id):
+        with self.transaction() as transaction:
+            transaction.execute("erase", job_id=job_id)
+
+    def _hook(self, call):
+        self.commits += call.step == "committed"
+        if call.step == self.fail:
+            self.fail = None
+            raise DatabaseUnavailableError
 
 
 class Replica:
@@ -76,7 +126,7 @@ class Bench:
         self.clock = ManualClock(NOW)
         self.bus = MemoryBus(self.clock)
         self.bus.create_topics(fixed_topics())
-        self.database = MemoryDeployerDatabase(self.clock)
+        self.database = BenchDatabase(self.clock)
         self.revisions = {}
         self.replica = Replica(self, "one")
 

@@ -5,4 +5,7 @@ from tests.service.deployment_manager.bench import Bench
 
 @pytest.fixture
 def bench():
-    return Bench()
+    made = Bench()
+    yield made
+    made.database.close()
+    made.database.server.close()

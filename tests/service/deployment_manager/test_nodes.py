@@ -25,7 +25,7 @@ def test_a_standalone_job_has_its_node_for_itself(bench):
     bench.step()
     assert bench.told("b.1.0")[-1].why_not == {"m1": "reserved for a standalone job"}
     assert bench.state("c.1.0") == "PENDING"
-    assert bench.database.tables["reservations"] == {"m1": ("a.1.0", 1)}
+    assert bench.database.reservations() == {"m1": "a.1.0"}
 
 
 def test_a_standalone_job_waits_until_the_node_is_empty(bench):
@@ -57,7 +57,7 @@ def test_two_replicas_never_give_one_node_to_a_standalone_job_and_another(bench,
     with pytest.raises(NotLeadingError):  # it has not heard of `a` and would place `b`
         first.deployer.receive_commands([Received(decode("job.commands", r.value), r) for r in late])
     bench.step()
-    rows = bench.database.tables["deployments"]
+    rows = bench.database.rows()
     assert [rows[f"{x}.1.0", 1]["state"] for x in "ab"] == ["STARTING", "PENDING"]
 
 
@@ -90,7 +90,7 @@ def test_a_standalone_job_due_when_another_stops_on_the_only_node_follows_it(ben
     bench.step()
     assert (bench.state("a.1.0"), bench.told("a.1.0")[-1].reason) == ("ENDED", Reason.END_TIME)
     assert bench.started(job_id="b.2.0")
-    assert bench.database.tables["reservations"] == {"m1": ("b.2.0", 1)}
+    assert bench.database.reservations() == {"m1": "b.2.0"}
 
 
 def test_ordinals_go_to_different_nodes(bench):
@@ -275,7 +275,7 @@ def test_a_kill_that_is_not_confirmed_is_raised_escalated_and_its_node_cordoned(
         bench.step()
     assert bench.told()[-1].kill_failed
     assert bench.commands("m1", StopContainer)[-1].grace_s == 0
-    assert list(bench.database.tables["cordons"]) == ["m1"]
+    assert bench.database.cordons() == ["m1"]
     bench.start("b.1.0")
     bench.step()
     assert bench.database.row("b.1.0")["node"] == "m2"
@@ -285,7 +285,7 @@ def test_a_kill_that_is_not_confirmed_is_raised_escalated_and_its_node_cordoned(
     bench.ends(start, 137, StopCause.COMMAND)
     bench.step()
     assert bench.state() == "CANCELLED"
-    assert bench.database.tables["cordons"] == {}
+    assert bench.database.cordons() == []
 
 
 def test_a_kill_on_a_lost_node_stays_wanted_until_the_node_is_back(bench):
@@ -304,7 +304,7 @@ def test_a_kill_on_a_lost_node_stays_wanted_until_the_node_is_back(bench):
     bench.ends(start, 143, StopCause.COMMAND)
     bench.step()
     assert bench.state() == "CANCELLED"
-    assert bench.database.tables["cordons"] == {}
+    assert bench.database.cordons() == []
 
 
 def test_old_samples_give_way_to_the_least_recently_used(bench):
@@ -322,6 +322,15 @@ def test_old_samples_give_way_to_the_least_recently_used(bench):
     assert bench.database.row("a0.1.0")["node_load"] is None
 
 
+def test_a_load_that_is_heard_before_its_node_counts(bench):
+    bench.load("m1", 0.5, 0.5)
+    bench.step()
+    bench.node("m1", load=None)
+    bench.start()
+    bench.step()
+    assert bench.database.row("a.1.0")["node_load"] == pytest.approx(0.5)
+
+
 def test_rows_of_long_ago_are_removed_and_others_kept(bench):
     bench.node("m1")
     bench.ends(bench.run_one("a.1.0"))
@@ -329,4 +338,4 @@ def test_rows_of_long_ago_are_removed_and_others_kept(bench):
     bench.step()
     bench.pass_time(31 * 86400)
     bench.replica.deployer.forget_ended()
-    assert list(bench.database.tables["deployments"]) == [("b.1.0", 1)]
+    assert list(bench.database.rows()) == [("b.1.0", 1)]
