@@ -16,7 +16,7 @@ from common.schedule.days import LAST_DAY
 from common.schedule.local_time import DAY_S, EPOCH_DAY, LAST_S, LocalZone, midnight_of
 from common.schedule.spec import Recurrence
 
-STEPS_AROUND = 2  # a clock change moves a due time by a day at most
+STEPS_AROUND = 1  # a clock change moves a due time by a day at most
 MONTHS_BEFORE_10000 = 120_000
 
 
@@ -179,10 +179,15 @@ class Steps(Form):
         return date(year, number, min(date.fromordinal(self._day).day, length)).toordinal()
 
     def _on(self, day: int, count: int) -> tuple[int, ...]:
-        if day in self._excluded or day > LAST_DAY or not self._zone.has_day(day):
+        if day in self._excluded or day > LAST_DAY:
             return ()
         if count == 0 and self._anchor.instant is not None:
             return (self._anchor.instant,)
+        offset = self._zone.plain_offset(day)
+        if offset is not None:
+            return (midnight_of(day) + self._time_s - offset,)
+        if not self._zone.has_day(day):
+            return ()
         return self._zone.instants(midnight_of(day) + self._time_s, *self._policies)
 
 

@@ -7,7 +7,7 @@ before it (RFC 5545, 3.3.5), which is what fold=0 means to `zoneinfo` (PEP 495).
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,10 @@ NOON_S = DAY_S // 2
 FIRST_S = (datetime(1, 1, 4, tzinfo=UTC) - EPOCH) // SECOND
 LAST_S = (datetime(9999, 12, 28, tzinfo=UTC) - EPOCH) // SECOND
 _WALL_EPOCH = EPOCH.replace(tzinfo=None)
-_MOST_DAYS_KEPT = 2048  # 0.2 MB a zone; an agenda looks at days close to each other
+_MIDNIGHT = time(0)
+_SECOND_MIDNIGHT = time(0, fold=1)
+_ZERO = timedelta(0)
+_MOST_DAYS_KEPT = 4096  # 0.5 MB a zone at most; an agenda looks at days close to each other
 
 
 def seconds_of(moment: datetime) -> int:
@@ -50,22 +53,22 @@ class LocalZone:
     def __init__(self, name: str) -> None:
         self._zone = ZoneInfo(name)
         self._plain: dict[int, int | None] = {}
+        self._midnights: dict[int, int | None] = {}
 
     def plain_offset(self, day: int) -> int | None:
-        """Return the offset of a day whose clock never changes; None for any other."""
+        """Return the offset of a day whose clock never changes; None for any other.
+
+        Two changes lie four days apart at least (Freetown, 1939): equal midnights are enough.
+        """
         try:
             return self._plain[day]
         except KeyError:
             pass
         if len(self._plain) >= _MOST_DAYS_KEPT:
             self._plain.clear()
-        midnight = midnight_of(day)
-        first, *others = (
-            offset
-            for wall in (midnight, midnight + NOON_S, midnight + DAY_S)
-            for offset in self._offsets(wall)
-        )
-        found = first if all(other == first for other in others) else None
+            self._midnights.clear()
+        offset = self._midnight_offset(day)
+        found = offset if offset == self._midnight_offset(day + 1) else None
         self._plain[day] = found
         return found
 
@@ -99,8 +102,7 @@ class LocalZone:
 
     def wall_at(self, seconds: int) -> int:
         """Return what the zone's clocks show at an instant."""
-        shown = datetime.fromtimestamp(seconds, self._zone)
-        offset = shown.utcoffset() or timedelta(0)
+        offset = datetime.fromtimestamp(seconds, self._zone).utcoffset() or _ZERO
         return seconds + offset // SECOND
 
     def day_at(self, seconds: int) -> int:
@@ -113,11 +115,24 @@ class LocalZone:
                 return day
         return EPOCH_DAY + self.wall_at(seconds) // DAY_S
 
+    def _midnight_offset(self, day: int) -> int | None:
+        """Return the offset at a day's midnight; None where a clock change touches it."""
+        try:
+            return self._midnights[day]
+        except KeyError:
+            pass
+        shown = date.fromordinal(day)
+        before = datetime.combine(shown, _MIDNIGHT, self._zone).utcoffset() or _ZERO
+        after = datetime.combine(shown, _SECOND_MIDNIGHT, self._zone).utcoffset() or _ZERO
+        found = before // SECOND if before == after else None
+        self._midnights[day] = found
+        return found
+
     def _offsets(self, wall: int) -> tuple[int, int]:
         """Return the offsets before and after the clock change at a local time; mostly equal."""
         shown = (_WALL_EPOCH + timedelta(seconds=wall)).replace(tzinfo=self._zone)
-        before = shown.utcoffset() or timedelta(0)
-        after = shown.replace(fold=1).utcoffset() or timedelta(0)
+        before = shown.utcoffset() or _ZERO
+        after = shown.replace(fold=1).utcoffset() or _ZERO
         return before // SECOND, after // SECOND
 
 
