@@ -7,11 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 
 from application_manager.api.guard import Viewer
-from application_manager.api.parts import Parts, PartsDep
+from application_manager.api.parts import PartsDep
 from application_manager.api.problems import ApiError
 from application_manager.ledger import list_nodes
-
-SILENT_AFTER_S = 15.0
+from application_manager.live import list_services
 
 router = APIRouter(prefix="/api/v1", tags=["fleet"])
 NodeId = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -35,24 +34,10 @@ def node(node_id: NodeId, parts: PartsDep, _: Viewer) -> dict[str, Any]:
 @router.get("/services")
 def services(parts: PartsDep, _: Viewer) -> dict[str, Any]:
     """List the platform's own processes as their heartbeats tell."""
-    return {"items": list_services(parts), "next_cursor": None}
+    return {"items": list_services(parts.monitor, parts.clock.now()), "next_cursor": None}
 
 
 @router.get("/me")
 def me(actor: Viewer) -> dict[str, Any]:
     """Tell who is asking."""
     return {"name": actor.name, "role": actor.role.label}
-
-
-def list_services(parts: Parts) -> list[dict[str, Any]]:
-    """List services, replica by replica; `ok`, `unwell` or `silent`."""
-    found = []
-    for beat, age_s in parts.monitor.services(parts.clock.now()):
-        wrong = {name: said for name, said in beat.health.items() if said != "ok"}
-        state = "silent" if age_s > SILENT_AFTER_S else "unwell" if wrong else "ok"
-        found.append({
-            "service": beat.service, "replica": beat.replica, "state": state, "host": beat.host,
-            "build": beat.build, "started_at": beat.started_at, "age_s": round(age_s, 1),
-            "health": dict(beat.health), "figures": dict(beat.figures),
-        })  # fmt: skip
-    return found

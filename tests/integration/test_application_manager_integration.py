@@ -81,7 +81,7 @@ def test_every_query_is_one_that_the_server_takes(database: MySqlDatabase) -> No
 def _refusal(database: MySqlDatabase, name: str, text: str) -> str | None:
     values: dict[str, Any] = dict.fromkeys(re.findall(r"%\((\w+)\)s", text))
     values |= {key: [1] for key in values.keys() & {"instances", "ids", "jobs", "states", "subjects"}}
-    values |= {key: 1 for key in values.keys() & {"limit"}}
+    values |= dict.fromkeys(values.keys() & {"limit"}, 1)
     try:
         with database.transaction() as transaction:
             is_read = text.lstrip().upper().startswith("SELECT")

@@ -14,10 +14,12 @@ from httpx import Response
 
 from application_manager.api.app import build_app
 from application_manager.api.parts import Parts
+from application_manager.feed import Feed
 from application_manager.live import Loads
 from application_manager.people import People
 from application_manager.publisher import Publisher
 from application_manager.schedules import Schedules
+from application_manager.sources import sources_of
 from common.bus.memory import MemoryBus
 from common.bus.receive import Receiver
 from common.clock import ManualClock
@@ -41,6 +43,9 @@ VALUES (%(job_id)s, %(instance)s, %(due)s, %(ordinal)s, 0, 1, %(state)s, %(reaso
 -- name: put_event
 INSERT INTO rota_scheduler.job_events (job_id, attempt, at, from_state, to_state)
 VALUES (%(job_id)s, 1, %(at)s, %(from_state)s, %(to_state)s);
+-- name: put_event_at
+INSERT INTO rota_scheduler.job_events (event_id, job_id, attempt, at, to_state)
+VALUES (%(event_id)s, %(job_id)s, 1, %(at)s, 'RUNNING');
 -- name: put_schedule
 INSERT INTO rota_scheduler.schedules (instance_id, shard, version, spec, image, command, state,
   next_due, applied_at, updated_at)
@@ -153,9 +158,10 @@ def world(**changes: Any) -> Iterator[World]:
     wakes: list[int] = []
     people = People(database)
     people.make_first(Secret(PASSWORD), Secret(TOKEN))
+    loads, monitor = Loads(), HeartbeatMonitor(bus, producer)
+    feed = Feed(database, clock, sources_of(database, loads, monitor, clock))
     parts = replace(Parts(
-        database=database, clock=clock, people=people, loads=Loads(),
-        monitor=HeartbeatMonitor(bus, producer),
+        database=database, clock=clock, people=people, loads=loads, monitor=monitor, feed=feed,
         schedules=Schedules(database, lambda: wakes.append(1)),
         publish=lambda: wakes.append(1), client_token=Secret("client-token"),
     ), **changes)  # fmt: skip
