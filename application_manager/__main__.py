@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from typing import Protocol
 
 from application_manager.api.app import build_app
 from application_manager.api.parts import Parts
+from application_manager.feed import Feed
 from application_manager.live import Loads
 from application_manager.people import People
 from application_manager.publisher import Publisher
 from application_manager.schedules import Schedules
 from application_manager.server import HttpConfig, HttpServer
+from application_manager.sources import sources_of
 from common.bus.kafka import KafkaBus
 from common.bus.receive import Receiver
 from common.config import Settings
@@ -23,7 +26,7 @@ from common.lifecycle import Context, Service, every, forever, run
 from common.messages import NODE_LOADS
 from common.secret import Secret
 
-CONNECTIONS = 8
+CONNECTIONS = 6
 
 
 def build(context: Context) -> Service:
@@ -38,43 +41,44 @@ def build(context: Context) -> Service:
         settings.mysql("rota_app"), load_queries("application_manager.dashboard"), CONNECTIONS
     )
     clock = DisciplinedClock(context.clock, partial(database_now, database))
-    people = People(database)
-    first = _Once(partial(people.make_first, _secret(settings, "ADMIN_PASSWORD"),
-                          _secret(settings, "API_TOKEN")))  # fmt: skip
     outbox = every(1.0, "outbox", Publisher(database, producer, clock).run_once)
     http = _http(settings)
     loads, monitor = Loads(), HeartbeatMonitor(bus, producer)
+    feed = Feed(database, clock, sources_of(database, loads, monitor, clock))
     parts = Parts(
-        database=database, screens=screens, clock=clock, people=people, loads=loads, monitor=monitor,
-        schedules=Schedules(database, outbox.wake), publish=outbox.wake,
-        client_token=_secret(settings, "CLIENT_TOKEN"), is_tls=http.cert_file is not None,
-        stopping=context.stopping,
+        database=database, screens=screens, clock=clock, people=People(database), loads=loads,
+        feed=feed, monitor=monitor, schedules=Schedules(database, outbox.wake),
+        publish=outbox.wake, client_token=_secret(settings, "CLIENT_TOKEN"),
+        is_tls=http.cert_file is not None, stopping=context.stopping,
     )  # fmt: skip
     server = HttpServer(build_app(parts), http)
-    receiver = Receiver(bus, producer, None, NODE_LOADS, loads.receive)
-
-    def close() -> None:
-        server.close()
-        receiver.close()
-        monitor.close()
-        bus.close()
-        screens.close()
-        database.close()
-
+    receiver = Receiver(bus, producer, None, NODE_LOADS, parts.loads.receive)
+    first = _Once(partial(parts.people.make_first, _secret(settings, "ADMIN_PASSWORD"),
+                          _secret(settings, "API_TOKEN")))  # fmt: skip
     return Service(
         loops=[
             every(1.0, "http", server.run_once),
             outbox,
             forever("loads", receiver.run_once, receiver.wake),
             monitor,
+            every(1.0, "feed", feed.run_once),
             every(3600.0, "first", first.run_once),
-            every(600.0, "tidy", people.tidy),
+            every(600.0, "tidy", parts.people.tidy),
             every(5.0, "clock", clock.sync),
         ],
         checks={"mysql": database.ping, "kafka": partial(bus.ping, 3.0), "first": first.check},
-        close=close,
+        close=partial(_close, server, receiver, monitor, bus, screens, database),
         producer=producer,
     )
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+def _close(*parts: _Closable) -> None:
+    for each in parts:
+        each.close()
 
 
 class _Once:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import Any
 
 from common.bus.receive import Received
+from common.heartbeat import HeartbeatMonitor
 from common.messages import NodeLoad
 
-
+SILENT_AFTER_S = 15.0
 HISTORY_STEP = timedelta(seconds=10)
 HISTORY_POINTS = 180  # half an hour of each node: 500 nodes hold 90,000 points
 
@@ -61,3 +63,17 @@ class Loads:
         past = self._past[load.node_id]
         if not past or load.sampled_at - past[-1].at >= HISTORY_STEP:
             past.append(Sample(load.sampled_at, load.cpu, load.ram))
+
+def list_services(monitor: HeartbeatMonitor, now: datetime) -> list[dict[str, Any]]:
+    """List services, replica by replica; `ok`, `unwell` or `silent`."""
+    found = []
+    for beat, age_s in monitor.services(now):
+        wrong = {name: said for name, said in beat.health.items() if said != "ok"}
+        state = "silent" if age_s > SILENT_AFTER_S else "unwell" if wrong else "ok"
+        found.append({
+            "key": f"{beat.service}/{beat.replica}", "service": beat.service,
+            "replica": beat.replica, "state": state, "host": beat.host, "build": beat.build,
+            "started_at": beat.started_at, "age_s": round(age_s, 1),
+            "health": dict(beat.health), "figures": dict(beat.figures),
+        })  # fmt: skip
+    return found

@@ -284,3 +284,22 @@ WHERE state IN ('STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN') AND node IS NOT NU
 -- name: standalones
 -- Who has a node for itself.
 SELECT node, job_id FROM rota_deployer.standalone_reservations;
+
+-- name: newest_event
+-- Where the ledger's events end.
+SELECT MAX(event_id) AS event_id FROM rota_scheduler.job_events;
+
+-- name: events_after
+-- Changes of jobs' states after an event, with the jobs as they are now.
+SELECT e.event_id, e.at, e.attempt AS event_attempt, e.from_state, e.to_state,
+       e.reason AS event_reason, e.detail AS event_detail,
+       j.job_id, j.instance_id, j.due, j.ordinal, j.version, j.attempt, j.state, j.reason, j.detail,
+       j.node, j.node_load, j.started_at, j.ended_at, j.stop_at, j.start_by, j.exit_code,
+       j.lateness_ms, j.is_held, j.desired_stop
+FROM rota_scheduler.job_events AS e JOIN rota_scheduler.jobs AS j ON j.job_id = e.job_id
+WHERE e.event_id > %(after)s ORDER BY e.event_id LIMIT %(limit)s;
+
+-- name: changed_instances
+-- Instances changed after a moment.
+SELECT instance_id, updated_at FROM instances WHERE updated_at > %(since)s
+ORDER BY updated_at LIMIT %(limit)s;

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -17,10 +18,11 @@ from cli.connection import Connection, load_connection
 from cli.errors import CliError, ExitCode
 
 TIMEOUT_S = 30.0
+AGAIN_S = 1.0
 _EXITS = {
     401: ExitCode.FORBIDDEN, 403: ExitCode.FORBIDDEN, 404: ExitCode.NOT_FOUND,
     409: ExitCode.CONFLICT, 412: ExitCode.CONFLICT, 422: ExitCode.USAGE, 429: ExitCode.FORBIDDEN,
-    503: ExitCode.UNREACHABLE, 504: ExitCode.UNREACHABLE,
+    502: ExitCode.UNREACHABLE, 503: ExitCode.UNREACHABLE, 504: ExitCode.UNREACHABLE,
 }  # fmt: skip
 _NEXT = {
     401: "rota login URL --token-file FILE",
@@ -84,7 +86,23 @@ class Api:
     def send(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Send one request; raises `CliError` for whatever is not the answer asked for."""
+        """Send one request; raises `CliError` for whatever is not the answer asked for.
+
+        While the platform says that its database is away, it is asked again until the time is up;
+        what would not bear that carries an Idempotency-Key.
+        """
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return self._send_once(method, path, body, headers)
+            except RefusedError as error:
+                if error.status != 503 or time.monotonic() + AGAIN_S > deadline:
+                    raise
+            time.sleep(AGAIN_S)
+
+    def _send_once(
+        self, method: str, path: str, body: Any, headers: Mapping[str, str] | None
+    ) -> Answer:
         response, close = self._open(method, path, body, headers)
         with close:
             try:

@@ -52,7 +52,7 @@ def load_connection() -> Connection:
             "no platform is known",
             where=str(config_file()),
             why="nobody has logged in here yet",
-            next_command="rota login --url URL --token-file FILE   (or: rota platform up)",
+            next_command="rota login URL --token-file FILE   (or: rota platform up)",
             exit_code=ExitCode.USAGE,
         )
     return Connection(url.rstrip("/"), token, os.environ.get("ROTA_CA_FILE") or kept.get("ca_file"))

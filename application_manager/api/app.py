@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from application_manager.api import fleet, jobs, login, schedules
+from application_manager.api import fleet, jobs, login, schedules, stream
 from application_manager.api.guard import check_guarded
-from application_manager.api.limits import Limits
+from application_manager.api.limits import MOST_BODY_BYTES, Limits
 from application_manager.api.openapi import add_openapi
 from application_manager.api.parts import Parts
 from application_manager.api.problems import add_handlers
 from application_manager.dashboard import add_dashboard
 
-MOST_BODY_BYTES = 4 * 1024 * 1024
-ROUTERS = (schedules.router, jobs.router, fleet.router, login.router)
+ROUTERS = (schedules.router, jobs.router, fleet.router, stream.router, login.router)
 
 
 def build_app(parts: Parts) -> FastAPI:
     """Put the application together; raises `ConfigError` if a route has no policy."""
-    app = FastAPI(title="Rota", version="1", docs_url=None, redoc_url=None, openapi_url=None,
-                  max_body_size=MOST_BODY_BYTES)  # fmt: skip
+    app = FastAPI(title="Rota", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.parts = parts
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, max_body_size=MOST_BODY_BYTES)
     add_dashboard(app)
     add_openapi(app)
     add_handlers(app)

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from application_manager.api.problems import ApiError, problem
 
+MOST_BODY_BYTES = 4 * 1024 * 1024  # FastAPI itself counts those that tell no length
 READ_WITHIN_S = 4.5
 WRITE_WITHIN_S = 30.0
 _HEADERS = (
@@ -34,7 +35,12 @@ class Limits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        await self._bounded(scope, receive, _Answer(send))
+        answer = _Answer(send)
+        length = dict(scope["headers"]).get(b"content-length", b"")
+        if length.isdigit() and int(length) > MOST_BODY_BYTES:
+            await problem(ApiError(413, "too_large", "at most 4 MiB"))(scope, receive, answer.send)
+            return
+        await self._bounded(scope, receive, answer)
 
     async def _bounded(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         task = asyncio.ensure_future(self._app(scope, receive, answer.send))

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from application_manager.feed import Feed
 from application_manager.live import Loads
 from application_manager.people import People
 from application_manager.schedules import Schedules
@@ -33,6 +34,7 @@ class Parts:
     loads: Loads
     monitor: HeartbeatMonitor
     publish: Callable[[], None]
+    feed: Feed
     client_token: Secret | None = None
     is_tls: bool = False
     stopping: threading.Event = field(default_factory=threading.Event)

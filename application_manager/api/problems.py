@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from application_manager.ledger import JobEndedError, NoSuchJobError
+from application_manager.log_reader import MachineUnreachableError, NoOutputError
 from application_manager.people import LoginRefusedError, TooManyTriesError
 from application_manager.schedules import ConflictError, InvalidFilesError, NoSuchInstanceError
 from common.db import DuplicateKeyError
@@ -26,6 +27,7 @@ _CODES: Mapping[type[RotaError], tuple[int, str]] = {
     JobEndedError: (409, "job_has_ended"),
     ConflictError: (409, "conflict"),
     DuplicateKeyError: (409, "exists_already"),
+    NoOutputError: (404, "no_output"),
     LoginRefusedError: (401, "login_refused"),
 }
 
@@ -103,6 +105,8 @@ def wants_page(request: Request) -> bool:
 
 
 def _rota_problem(error: RotaError) -> JSONResponse:
+    if isinstance(error, MachineUnreachableError):
+        return problem(ApiError(502, "machine_unreachable", str(error)))
     if isinstance(error, Retryable):
         _log.warning("request_not_answered", error=f"{type(error).__name__}: {error}")
         unavailable = ApiError(503, "unavailable", "the database does not answer; try again soon")

@@ -10,11 +10,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from application_manager.api.fleet import list_services
 from application_manager.api.guard import Viewer
 from application_manager.api.parts import Parts, PartsDep
 from application_manager.dashboard.nodes import Tile
 from application_manager.dashboard.render import page, view_of
+from application_manager.live import list_services
 from common.db import Transaction
 from common.jobs import SHARDS
 
@@ -54,7 +54,7 @@ class HealthLine:
 def services_page(request: Request, parts: PartsDep, actor: Viewer) -> HTMLResponse:
     """Show every service and replica as its heartbeat tells."""
     view = view_of(request, parts, actor)
-    services = list_services(parts)
+    services = list_services(parts.monitor, view.now)
     with parts.screens.transaction() as transaction:
         shards = transaction.all("shards", now=view.now)
     groups = [
@@ -70,7 +70,7 @@ def health_of(
     transaction: Transaction, parts: Parts, tiles: Sequence[Tile], now: datetime
 ) -> HealthLine:
     """Sum up: Kafka, MySQL, every service, the shards, the nodes."""
-    services = list_services(parts)
+    services = list_services(parts.monitor, now)
     held = sum(row["shards"] for row in transaction.all("shards", now=now))
     signs = [_store_sign(services, "mysql", "MySQL"), _store_sign(services, "kafka", "Kafka")]
     for name, title, _ in KNOWN[:4]:

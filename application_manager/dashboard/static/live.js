@@ -80,11 +80,10 @@ function refreshSoon() {
 function openStream() {
   const stream = new EventSource("/api/v1/stream");
   stream.onopen = () => { state.streaming = true; markFresh(); };
-  stream.onmessage = refreshSoon;
-  for (const name of ["job", "node", "instance", "service", "change"]) stream.addEventListener(name, refreshSoon);
-  stream.addEventListener("ping", () => { if (!state.failing) markFresh(); });
+  for (const name of ["job", "nodes", "schedules", "services", "reset"]) stream.addEventListener(name, refreshSoon);
   stream.onerror = () => {
     state.streaming = false;
+    setTimeout(() => { if (!state.streaming) refresh(); }, 1500); // which says stale where it fails
     if (stream.readyState === EventSource.CLOSED) setTimeout(openStream, 15000); // no such route, or logged out
   };
   addEventListener("pagehide", () => stream.close());
