@@ -64,6 +64,7 @@ class Loads:
         if not past or load.sampled_at - past[-1].at >= HISTORY_STEP:
             past.append(Sample(load.sampled_at, load.cpu, load.ram))
 
+
 def list_services(monitor: HeartbeatMonitor, now: datetime) -> list[dict[str, Any]]:
     """List services, replica by replica; `ok`, `unwell` or `silent`."""
     found = []

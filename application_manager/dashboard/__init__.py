@@ -40,7 +40,7 @@ def add_dashboard(app: FastAPI) -> None:
 
 
 class _StaticFiles(StaticFiles):
-    """Files that browsers keep for a year where the address names the content (``?v=``), and fonts."""
+    """Files that browsers keep for a year where the address names the content, and fonts."""
 
     async def get_response(self, path: str, scope: MutableMapping[str, Any]) -> Response:
         answer = await super().get_response(path, scope)

@@ -1,4 +1,4 @@
-"""What is planned: the due times of schedules in a window, bounded however often they come. Pure."""
+"""What is planned: due times of schedules in a window, bounded however often they come. Pure."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def horizon_of(spec: InstanceSpec, window: Window, usual_s: float | None) -> Hor
 
 
 def end_of(due: datetime, stop: datetime | None, usual_s: float | None) -> datetime:
-    """Guess an end: as long as usual, never past the stop time; the stop time where none is known."""
+    """Guess an end: as long as usual, never past the stop time; without a usual, the stop time."""
     if usual_s is None:
         return stop or due + UNKNOWN_LENGTH
     usual = due + timedelta(seconds=max(usual_s, 1.0))

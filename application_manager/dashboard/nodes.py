@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse
@@ -27,10 +27,9 @@ SILENT_S = 15.0
 FEW = 12
 NodeId = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 _SSH_FIXES = (
-    ("host key", "the machine's host key has changed: if you reinstalled it, run `rota platform up` "
-                 "to pin the new one"),
-    ("authentication", "the sampler's key is refused: run `rota platform up` to put it there again"),
-    ("timed out", "the machine does not answer on its SSH port: is it up, is a firewall between?"),
+    ("host key", "the host key is another one: after a reinstallation run `rota platform up`"),
+    ("authentication", "the sampler's key is refused: `rota platform up` puts it there again"),
+    ("timed out", "nothing answers on its SSH port: is the machine up, is a firewall between?"),
     ("refused", "nothing listens on the SSH port: is sshd running?"),
     ("resolve", "the machine's name is not known: check its address in the platform file"),
 )  # fmt: skip
@@ -105,7 +104,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Chart:
-    """A node's last half hour as SVG paths in a box of 600 × 120."""
+    """A node's last half hour as SVG paths in a box of 600 by 120."""
 
     cpu: str = ""
     ram: str = ""

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from application_manager.api.guard import Viewer
-from application_manager.api.parts import Parts, PartsDep
+from application_manager.api.parts import PartsDep
 from application_manager.dashboard import nodes
 from application_manager.dashboard.jobs import LIVE, shown, zones_of
 from application_manager.dashboard.render import View, page, view_of
@@ -100,7 +100,7 @@ def _outcomes(transaction: Transaction, now: datetime) -> list[Json]:
     """Count the outcomes of the last 24 hours, hour by hour, the running one last."""
     since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=23)
     rows = transaction.all("outcomes_by_hour", since=since, until=now)
-    hours = [
+    hours: list[Json] = [
         {"begin": since + timedelta(hours=n), "counts": dict.fromkeys((o[0] for o in OUTCOMES), 0),
          "late": 0}
         for n in range(24)

@@ -24,6 +24,7 @@ def audit_page(
     request: Request,
     parts: PartsDep,
     actor: Viewer,
+    *,
     q: Annotated[str, Query(max_length=62)] = "",
     who: Annotated[str, Query(max_length=64)] = "",
     before: Annotated[int | None, Query(ge=1)] = None,
@@ -32,8 +33,10 @@ def audit_page(
     view = view_of(request, parts, actor)
     escaped = q.replace("\\", "").replace("%", r"\%").replace("_", r"\_")
     with parts.screens.transaction() as transaction:
-        rows = transaction.all("list_audit", before=before, actor=who or None,
-                               target=f"%{escaped}%" if escaped else None, limit=PAGE + 1)  # fmt: skip
+        rows = transaction.all(
+            "list_audit", before=before, actor=who or None,
+            target=f"%{escaped}%" if escaped else None, limit=PAGE + 1,
+        )  # fmt: skip
     entries = [{**row, "detail": _detail(row["detail"])} for row in rows[:PAGE]]
     more = view.url(before=entries[-1]["audit_id"]) if len(rows) > PAGE else None
     return page(view, "audit.html", entries=entries, q=q, who=who, more=more)

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from application_manager.api.parts import Parts
 from application_manager.dashboard import times, words
@@ -91,7 +91,8 @@ class Moments:
         if not how.get("relative", True):
             return attributes + Markup("</time>")
         far = times.relative(moment, self._view.now)
-        return attributes + Markup(' <span class="rel">· <span data-rel>{}</span></span></time>').format(far)
+        distance = Markup(' <span class="rel">· <span data-rel>{}</span></span></time>').format(far)
+        return attributes + distance
 
     def clock(self, moment: datetime) -> str:
         """Write the time of day alone, for axes."""
@@ -135,7 +136,7 @@ def static_url(name: str) -> str:
 def icon(name: str) -> Markup:
     """Draw an icon of the sprite; decoration, since a word always stands beside it."""
     return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>').format(
-        Markup(escape(static_url("icons.svg"))), name
+        static_url("icons.svg"), name
     )
 
 

@@ -1,4 +1,4 @@
-"""The timeline: past and future on one axis. Rows and tiles for the drawing, the table, the feed."""
+"""The timeline: past and future on one axis. Rows and tiles for drawing, the table, the feed."""
 
 from __future__ import annotations
 
@@ -111,7 +111,8 @@ def tile(
         if by == "node":
             jobs = transaction.all("timeline_node_jobs", **wanted.parameters, limit=MOST_JOBS)
             return {"now": _epoch(now), "jobs": [_job(job, job["node"]) for job in jobs]}
-        return {"now": _epoch(now), **_past(transaction, wanted), **_future(transaction, wanted, now)}
+        future = _future(transaction, wanted, now)
+        return {"now": _epoch(now), **_past(transaction, wanted), **future}
 
 
 @router.get("/timeline/curve.json")
@@ -136,8 +137,8 @@ def feed(
         found = transaction.all("all_schedules")
     chosen = [row for row in found if q in row["instance_id"]]
     text = calendar_feed.feed_of(chosen, Window(now, now + FUTURE))
-    return Response(text, media_type="text/calendar; charset=utf-8", headers={
-        "Content-Disposition": 'inline; filename="rota.ics"', "Cache-Control": "no-store"})  # fmt: skip
+    headers = {"Content-Disposition": 'inline; filename="rota.ics"', "Cache-Control": "no-store"}
+    return Response(text, media_type="text/calendar; charset=utf-8", headers=headers)
 
 
 def _past(transaction: Transaction, wanted: Tile) -> Json:
@@ -189,10 +190,13 @@ def usual_lengths(transaction: Transaction, now: datetime) -> dict[str, float]:
 
 def _job(row: Row, name: str) -> list[Any]:
     """Write a job for the drawing; the order is known to timeline.js."""
-    times = [_epoch(row[key]) if row[key] else None for key in ("started_at", "ended_at", "stop_at")]
-    return [name, _epoch(row["due"]), *times, row["state"], row["job_id"], row["ordinal"],
-            row["reason"], row["node"] if name == row["instance_id"] else row["instance_id"],
-            _epoch(row["until"]) if row["until"] else None]  # fmt: skip
+    instants = (row["started_at"], row["ended_at"], row["stop_at"])
+    other = row["node"] if name == row["instance_id"] else row["instance_id"]
+    return [
+        name, _epoch(row["due"]), *(_epoch(at) if at else None for at in instants), row["state"],
+        row["job_id"], row["ordinal"], row["reason"], other,
+        _epoch(row["until"]) if row["until"] else None,
+    ]  # fmt: skip
 
 
 def _pattern(q: str) -> str | None:

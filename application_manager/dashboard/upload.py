@@ -41,6 +41,7 @@ def plan_fragment(
     request: Request,
     parts: PartsDep,
     actor: Viewer,
+    *,
     text: Annotated[str, Form(max_length=MOST_TEXT)] = "",
     name: Annotated[str, Form(max_length=MOST_NAME)] = "upload.yml",
     prune: Annotated[bool, Form()] = False,

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 
 from common.jobs import JobState, Reason
 from common.messages import NodeState
@@ -128,13 +129,13 @@ def exit_words(code: int | None) -> str:
 def span_words(seconds: float) -> str:
     """Write a length of time with its two largest units: ``2 h 05 min``, ``1.4 s``, ``230 ms``."""
     if seconds < 0:
-        return "−" + span_words(-seconds)
+        return "-" + span_words(-seconds)
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 10 and seconds != int(seconds):
         return f"{seconds:.1f} s"
     whole = int(seconds + 0.5)
-    for (size, unit), (smaller, lower) in zip(_UNITS, _UNITS[1:], strict=False):
+    for (size, unit), (smaller, lower) in pairwise(_UNITS):
         if whole >= size:
             rest = whole % size // smaller
             return f"{whole // size} {unit}" + (f" {rest:02d} {lower}" if rest else "")
@@ -200,7 +201,7 @@ def _end_words(when: Recurrence) -> str:
 
 
 def days_words(days: tuple[int, ...]) -> str:
-    """Write weekdays with runs drawn together: ``Mon–Fri``, ``Sat, Sun``."""
+    """Write weekdays with runs drawn together: ``Mon-Fri``, ``Sat, Sun``."""
     runs: list[list[int]] = []
     for day in sorted(days):
         if runs and day == runs[-1][-1] + 1:
@@ -209,7 +210,7 @@ def days_words(days: tuple[int, ...]) -> str:
             runs.append([day])
     return ", ".join(
         _DAYS[run[0]] if len(run) == 1
-        else f"{_DAYS[run[0]]}{', ' if len(run) == 2 else '–'}{_DAYS[run[-1]]}"
+        else f"{_DAYS[run[0]]}{', ' if len(run) == 2 else '-'}{_DAYS[run[-1]]}"
         for run in runs
     )  # fmt: skip
 

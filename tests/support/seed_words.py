@@ -84,12 +84,11 @@ class Fate:
     ended_at: datetime | None = None
     exit_code: int | None = None
     attempt: int = 1
+    lateness_ms: int | None = None
 
     @property
     def is_placed(self) -> bool:
         return self.started_at is not None or self.state in {"STARTING", "LOST"}
-
-    lateness_ms: int | None = None
 
 
 def fate_of(source: random.Random, now: datetime, due: datetime, stop: datetime | None) -> Fate:
@@ -119,27 +118,29 @@ def _live_fate(draw: float, now: datetime, due: datetime, started: datetime) -> 
     return Fate("RUNNING", started_at=started, lateness_ms=_ms(started - due))
 
 
+_GOES_WRONG: tuple[tuple[float, str, str | None, dict[str, Any]], ...] = (
+    (0.02, "FAILED", "oom", {"detail": "the container used more than 128 MiB", "exit_code": 137}),
+    (0.05, "FAILED", "exit_code",
+     {"detail": "sensor th-17 does not answer", "exit_code": 1, "attempt": 2}),
+    (0.055, "LOST", "node_lost", {}),
+    (0.065, "TIMED_OUT", "timeout", {"exit_code": 143}),
+    (0.075, "CANCELLED", "user", {"exit_code": 143}),
+)  # fmt: skip
+
+
 def _past_fate(
     draw: float, due: datetime, started: datetime, ends: tuple[datetime, datetime | None]
 ) -> Fate:
     end, stop = ends
     ran: dict[str, Any] = {
         "started_at": started, "ended_at": end, "lateness_ms": _ms(started - due)}
-    if draw < 0.02:
-        return Fate("FAILED", "oom", "the container used more than 128 MiB", exit_code=137, **ran)
-    if draw < 0.05:
-        return Fate("FAILED", "exit_code", "sensor th-17 does not answer", exit_code=1, attempt=2,
-                    **ran)  # fmt: skip
-    if draw < 0.07:
+    for limit, state, reason, more in _GOES_WRONG:
+        if draw < limit:
+            return Fate(state, reason, **ran, **more)
+    if draw < 0.095:
         return Fate("MISSED", "downtime", ended_at=due + timedelta(minutes=3))
-    if draw < 0.085:
-        return Fate("SKIPPED", "overlap", ended_at=due)
-    if draw < 0.09:
-        return Fate("LOST", "node_lost", **ran)
-    if draw < 0.1:
-        return Fate("TIMED_OUT", "timeout", exit_code=143, **ran)
     if draw < 0.11:
-        return Fate("CANCELLED", "user", exit_code=143, **ran)
+        return Fate("SKIPPED", "overlap", ended_at=due)
     if stop is not None and end == stop:
         return Fate("ENDED", "duration", exit_code=143, **ran)
     return Fate("SUCCEEDED", exit_code=0, **ran)
@@ -240,6 +241,8 @@ VALUES (%(node_id)s, %(state)s, %(wish)s, %(boot_id)s, %(address)s, %(log_port)s
 -- name: put_audit
 INSERT INTO rota_app.audit (at, actor, action, target, detail)
 VALUES (%(at)s, %(actor)s, %(action)s, %(target)s, %(detail)s);
+-- name: beat_nodes
+UPDATE rota_nodes.nodes SET last_heartbeat = UTC_TIMESTAMP(6) WHERE state <> 'SUSPECT';
 -- name: hold_shards
 UPDATE rota_scheduler.shards SET owner = 'scheduler-1', epoch = 4,
   expires_at = UTC_TIMESTAMP(6) + INTERVAL 1 DAY;

@@ -2,7 +2,7 @@
 // timeline_tiles.js in tiles, timeline_draw.js draws; this asks for no more than can be seen.
 import { serverNow } from "./live.js";
 import { Tiles } from "./timeline_tiles.js";
-import { Painter, AXIS_H, ROW_H, CURVE_H } from "./timeline_draw.js";
+import { Painter, AXIS_H, CURVE_H, rowHeight } from "./timeline_draw.js";
 import { momentWords, stateWords, spanShort } from "./timeline_words.js";
 
 const SHORTEST_S = 300;
@@ -21,6 +21,7 @@ class Timeline {
     this.curve = this.find("curve");
     this.tip = this.find("tip");
     this.by = card.dataset.by;
+    this.rowH = rowHeight(this.by);
     this.rows = [];
     this.selected = { row: -1, job: null };
     this.following = true;
@@ -61,7 +62,7 @@ class Timeline {
   resize() {
     const width = this.frame.clientWidth;
     const roomBelow = Math.max(220, innerHeight - this.frame.getBoundingClientRect().top - scrollY - CURVE_H - 70);
-    const full = AXIS_H + Math.max(4, this.rows.length) * ROW_H;
+    const full = AXIS_H + Math.max(4, this.rows.length) * this.rowH;
     this.height = Math.min(full, roomBelow);
     this.scroll.style.height = `${this.height}px`;
     this.find("sizer").style.height = `${full}px`;
@@ -74,10 +75,10 @@ class Timeline {
   // where things are
   x(t) { return this.gutter + ((t - this.begin) / this.span) * (this.width - this.gutter); }
   time(x) { return this.begin + ((x - this.gutter) / (this.width - this.gutter)) * this.span; }
-  rowAt(y) { return y < AXIS_H ? -1 : Math.floor((y - AXIS_H + this.scroll.scrollTop) / ROW_H); }
+  rowAt(y) { return y < AXIS_H ? -1 : Math.floor((y - AXIS_H + this.scroll.scrollTop) / this.rowH); }
   visibleRows() {
-    const first = Math.max(0, Math.floor(this.scroll.scrollTop / ROW_H));
-    return [first, Math.min(this.rows.length, Math.ceil((this.scroll.scrollTop + this.height - AXIS_H) / ROW_H) + 1)];
+    const first = Math.max(0, Math.floor(this.scroll.scrollTop / this.rowH));
+    return [first, Math.min(this.rows.length, Math.ceil((this.scroll.scrollTop + this.height - AXIS_H) / this.rowH) + 1)];
   }
 
   // moving
@@ -261,9 +262,9 @@ class Timeline {
   choose(row) {
     if (!this.rows.length) return;
     this.selected = { row: clamp(row, 0, this.rows.length - 1), job: null };
-    const top = this.selected.row * ROW_H;
+    const top = this.selected.row * this.rowH;
     if (top < this.scroll.scrollTop) this.scroll.scrollTop = top;
-    if (top + ROW_H > this.scroll.scrollTop + this.height - AXIS_H) this.scroll.scrollTop = top + ROW_H - this.height + AXIS_H;
+    if (top + this.rowH > this.scroll.scrollTop + this.height - AXIS_H) this.scroll.scrollTop = top + this.rowH - this.height + AXIS_H;
     this.say(`Row ${this.selected.row + 1} of ${this.rows.length}: ${this.rows[this.selected.row]}`);
     this.draw();
   }

@@ -2,8 +2,13 @@
 import { momentWords, spanShort, zone } from "./timeline_words.js";
 
 export const AXIS_H = 38;
-export const ROW_H = 26;
 export const CURVE_H = 96;
+const ROW_HEIGHTS = { instance: 26, node: 46 };
+
+export function rowHeight(by) {
+  return ROW_HEIGHTS[by];
+}
+
 const STEPS = [60, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800];
 const TONES = {
   PLANNED: "plan", WAITING: "wait", QUEUED: "wait", STARTING: "run", RUNNING: "run", STOPPING: "warn", UNKNOWN: "warn", SUCCEEDED: "good",
@@ -18,6 +23,7 @@ export class Painter {
     this.timeline = timeline;
     this.chart = timeline.canvas.getContext("2d", { alpha: false });
     this.curve = timeline.curve.getContext("2d", { alpha: false });
+    this.rowH = rowHeight(timeline.by);
     this.hasRunning = false;
     this.frames = [];
     this.readColours();
@@ -105,15 +111,15 @@ export class Painter {
     const [first, last] = timeline.visibleRows();
     const top = AXIS_H - timeline.scroll.scrollTop;
     const { row: chosen } = timeline.selected;
-    if (chosen >= 0) { pen.fillStyle = colour["accent-soft"]; pen.globalAlpha = 0.6; pen.fillRect(0, top + chosen * ROW_H, this.width, ROW_H); pen.globalAlpha = 1; }
+    if (chosen >= 0) { pen.fillStyle = colour["accent-soft"]; pen.globalAlpha = 0.6; pen.fillRect(0, top + chosen * this.rowH, this.width, this.rowH); pen.globalAlpha = 1; }
     pen.fillStyle = colour.line;
-    for (let row = first; row < last; row += 1) pen.fillRect(timeline.gutter, top + (row + 1) * ROW_H - 1, this.width, 1);
+    for (let row = first; row < last; row += 1) pen.fillRect(timeline.gutter, top + (row + 1) * this.rowH - 1, this.width, 1);
     const now = timeline.now();
     for (const { tile, clip } of timeline.tiles.toDraw()) {
       if (clip) { pen.save(); pen.beginPath(); pen.rect(timeline.x(clip[0]), 0, timeline.x(clip[1]) - timeline.x(clip[0]), this.height); pen.clip(); }
       for (const [row, items] of tile.rows) {
         if (row < first || row >= last) continue;
-        for (const item of items) this.item(pen, item, top + row * ROW_H, now);
+        for (const item of items) this.item(pen, item, top + row * this.rowH, now);
       }
       if (clip) pen.restore();
     }
@@ -122,18 +128,18 @@ export class Painter {
   item(pen, item, y, now) {
     const { timeline, colour } = this;
     const lanes = item.lanes || 1;
-    const h = (ROW_H - 9) / lanes - (lanes > 1 ? 1 : 0);
-    const top = y + 4 + (item.kind === "job" ? (item.lane || 0) * ((ROW_H - 9) / lanes) : 0);
+    const h = (this.rowH - 9) / lanes - (lanes > 1 ? 1 : 0);
+    const top = y + 4 + (item.kind === "job" ? (item.lane || 0) * ((this.rowH - 9) / lanes) : 0);
     const x = timeline.x(item.due);
     if (x > this.width) return;
     if (item.kind === "bin") { this.bin(pen, item, y); return; }
     if (item.kind === "band") { this.band(pen, item, y); return; }
-    if (item.kind === "planned") { this.hollow(pen, x, timeline.x(item.stop), y + 4, ROW_H - 9, colour.plan); return; }
+    if (item.kind === "planned") { this.hollow(pen, x, timeline.x(item.stop), y + 4, this.rowH - 9, colour.plan); return; }
     if (item.state === "MISSED") { this.notch(pen, x, item.until ? timeline.x(item.until) : x, y); return; }
     if (item.state === "SKIPPED") { this.skipped(pen, x, y); return; }
     if (!item.start) { this.unstarted(pen, item, { x, top, h }, now); return; }
     this.ran(pen, item, { x, top, h }, now);
-    if (item === timeline.selected.job || item.id === timeline.selected.job?.id) { pen.strokeStyle = colour.accent; pen.lineWidth = 2; pen.strokeRect(x - 2, y + 1.5, Math.max(8, timeline.x(item.end || now) - x + 4), ROW_H - 4); }
+    if (item === timeline.selected.job || item.id === timeline.selected.job?.id) { pen.strokeStyle = colour.accent; pen.lineWidth = 2; pen.strokeRect(x - 2, y + 1.5, Math.max(8, timeline.x(item.end || now) - x + 4), this.rowH - 4); }
   }
 
   ran(pen, item, { x, top, h }, now) {
@@ -196,7 +202,7 @@ export class Painter {
     pen.lineTo(x + 5, y + 3);
     pen.lineTo(x, y + 12);
     pen.fill();
-    pen.fillRect(x - 0.6, y + 3, 1.2, ROW_H - 8);
+    pen.fillRect(x - 0.6, y + 3, 1.2, this.rowH - 8);
   }
 
   skipped(pen, x, y) {
@@ -215,10 +221,10 @@ export class Painter {
     const x = timeline.x(item.due);
     const width = Math.max(2, timeline.x(item.due + item.width) - x - 0.5);
     const order = { bad: 0, miss: 1 }[TONES[item.state]];
-    const h = order === undefined ? ROW_H - 9 : 5;
+    const h = order === undefined ? this.rowH - 9 : 5;
     pen.fillStyle = colour[TONES[item.state]];
     pen.globalAlpha = order === undefined ? Math.min(1, 0.35 + item.count / 12) : 1;
-    pen.fillRect(x, order === 1 ? y + ROW_H - 10 : y + 4, width, h);
+    pen.fillRect(x, order === 1 ? y + this.rowH - 10 : y + 4, width, h);
     pen.globalAlpha = 1;
   }
 
@@ -227,17 +233,17 @@ export class Painter {
     const x = Math.max(timeline.gutter - 4, timeline.x(item.due));
     const end = Math.min(this.width + 4, timeline.x(item.stop));
     const step = Math.max(5, (item.step / timeline.span) * (this.width - timeline.gutter));
-    this.hollow(pen, x, end, y + 4, ROW_H - 9, colour.plan);
+    this.hollow(pen, x, end, y + 4, this.rowH - 9, colour.plan);
     pen.fillStyle = colour.plan;
     pen.globalAlpha = 0.45;
-    for (let at = x + step; at < end; at += step) pen.fillRect(at, y + 7, 1, ROW_H - 15);
+    for (let at = x + step; at < end; at += step) pen.fillRect(at, y + 7, 1, this.rowH - 15);
     pen.globalAlpha = 1;
     if (end - x < 110) return;
     const words = `every ${spanShort(item.step)}`;
     pen.font = "500 11px Inter, sans-serif";
     const width = pen.measureText(words).width;
     pen.fillStyle = colour.surface;
-    pen.fillRect(x + 8, y + 6, width + 10, ROW_H - 13);
+    pen.fillRect(x + 8, y + 6, width + 10, this.rowH - 13);
     pen.fillStyle = colour.muted;
     pen.fillText(words, x + 13, y + 16.5);
   }
@@ -255,15 +261,15 @@ export class Painter {
     pen.fillRect(0, AXIS_H, timeline.gutter, this.height);
     pen.textBaseline = "middle";
     for (let row = first; row < last; row += 1) {
-      const y = AXIS_H - timeline.scroll.scrollTop + row * ROW_H;
+      const y = AXIS_H - timeline.scroll.scrollTop + row * this.rowH;
       const isChosen = row === timeline.selected.row;
-      if (isChosen) { pen.fillStyle = colour["accent-soft"]; pen.fillRect(0, y, timeline.gutter, ROW_H - 1); }
+      if (isChosen) { pen.fillStyle = colour["accent-soft"]; pen.fillRect(0, y, timeline.gutter, this.rowH - 1); }
       pen.fillStyle = colour.line;
-      pen.fillRect(0, y + ROW_H - 1, timeline.gutter, 1);
+      pen.fillRect(0, y + this.rowH - 1, timeline.gutter, 1);
       pen.font = "500 12px 'JetBrains Mono', monospace";
       pen.fillStyle = timeline.paused?.has(row) ? colour.muted : colour.ink;
       const mark = timeline.paused?.has(row) ? " ‖" : "";
-      pen.fillText(fit(pen, timeline.rows[row], timeline.gutter - 22) + mark, 14, y + ROW_H / 2);
+      pen.fillText(fit(pen, timeline.rows[row], timeline.gutter - 22) + mark, 14, y + this.rowH / 2);
     }
     pen.textBaseline = "alphabetic";
     pen.fillStyle = colour.line;
@@ -277,6 +283,7 @@ export class Painter {
     pen.font = "500 11px Inter, sans-serif";
     const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: zone() });
     const day = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", timeZone: zone() });
+    const nowX = timeline.x(timeline.now());
     let lastDay = -1000;
     ticks.forEach(({ t, isDay }, index) => {
       const x = timeline.x(t);
@@ -284,7 +291,7 @@ export class Painter {
         if (x - lastDay > 80) { pen.fillStyle = colour["ink-2"]; pen.fillText(day.format(t * 1000), x + 4, 14); lastDay = x; }
       }
       pen.fillStyle = colour.muted;
-      pen.fillText(clock.format(t * 1000), x + 4, 30);
+      if (Math.abs(x + 18 - nowX) > 42) pen.fillText(clock.format(t * 1000), x + 4, 30);
       pen.fillStyle = colour.line;
       pen.fillRect(Math.round(x), isDay ? 4 : 20, isDay ? 2 : 1, AXIS_H);
     });
