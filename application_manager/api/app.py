@@ -11,6 +11,7 @@ from application_manager.api.openapi import add_openapi
 from application_manager.api.parts import Parts
 from application_manager.api.problems import add_handlers
 from application_manager.dashboard import add_dashboard
+from application_manager.dashboard.errors import PageErrors
 
 ROUTERS = (schedules.router, jobs.router, fleet.router, stream.router, login.router)
 
@@ -25,5 +26,6 @@ def build_app(parts: Parts) -> FastAPI:
     add_openapi(app)
     add_handlers(app)
     app.add_middleware(Limits)
+    app.add_middleware(PageErrors)
     check_guarded(app)
     return app

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 MOST = 60
-COLUMN, ROW = 230, 44
-WIDTH, HEIGHT = 186, 30
+COLUMN, ROW = 204, 44
+WIDTH, HEIGHT = 148, 30
 
 
 @dataclass(frozen=True)

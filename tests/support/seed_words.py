@@ -243,6 +243,8 @@ INSERT INTO rota_app.audit (at, actor, action, target, detail)
 VALUES (%(at)s, %(actor)s, %(action)s, %(target)s, %(detail)s);
 -- name: beat_nodes
 UPDATE rota_nodes.nodes SET last_heartbeat = UTC_TIMESTAMP(6) WHERE state <> 'SUSPECT';
+-- name: point_nodes
+UPDATE rota_nodes.nodes SET address = '127.0.0.1', log_port = %(port)s;
 -- name: hold_shards
 UPDATE rota_scheduler.shards SET owner = 'scheduler-1', epoch = 4,
   expires_at = UTC_TIMESTAMP(6) + INTERVAL 1 DAY;
