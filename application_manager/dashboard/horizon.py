@@ -54,7 +54,8 @@ def horizon_of(spec: InstanceSpec, window: Window, usual_s: float | None) -> Hor
     if calendar is None:
         return Horizon()
     just_before = window.since - timedelta(microseconds=1)
-    dues = calendar.due_between(just_before, window.until, MOST_DUES)
+    found = calendar.due_between(just_before, window.until, MOST_DUES)
+    dues = [due for due in found if due < window.until]
     if len(dues) == MOST_DUES:
         step_s = median((b - a).total_seconds() for a, b in pairwise(dues))
         return Horizon(band=Band(dues[0], window.until, step_s))

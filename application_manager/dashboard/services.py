@@ -39,6 +39,7 @@ class Sign:
     said: str
     tone: str
     href: str = "/services"
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _store_sign(services: Sequence[Json], check: str, title: str) -> Sign:
     wrong = [each for each in said if each != "ok"]
     if wrong:
         return Sign(title, f"unwell for {len(wrong)} of {len(said)} services", "bad")
-    return Sign(title, f"ok for {len(said)} service{'s' if len(said) > 1 else ''}", "good")
+    return Sign(title, "ok", "good", note=f"as {len(said)} services find it")
 
 
 def _service_sign(replicas: Sequence[Json], title: str) -> Sign:

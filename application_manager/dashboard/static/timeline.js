@@ -151,7 +151,7 @@ class Timeline {
     frame.addEventListener("keydown", (event) => this.onKey(event));
     this.card.addEventListener("click", (event) => {
       const button = event.target.closest("button");
-      if (button?.dataset.span) { const span = Number(button.dataset.span); this.span = span; if (span > 600000) this.view({ begin: this.now() - 86400, span, keep: true }); else this.goNow(); }
+      if (button?.dataset.span) { const span = Number(button.dataset.span); this.span = span; if (span > 600000) this.view({ begin: this.now() - Number(this.card.dataset.past), span, keep: true }); else this.goNow(); }
       if (button?.dataset.zoom) this.zoom(Number(button.dataset.zoom));
       if (button && "now" in button.dataset) this.goNow();
     });
