@@ -8,13 +8,16 @@ from typing import Protocol
 
 from application_manager.api.app import build_app
 from application_manager.api.parts import Parts
+from application_manager.asks import Asks
 from application_manager.feed import Feed
 from application_manager.live import Loads
 from application_manager.people import People
 from application_manager.publisher import Publisher
+from application_manager.registry import Registry
 from application_manager.schedules import Schedules
 from application_manager.server import HttpConfig, HttpServer
 from application_manager.sources import sources_of
+from application_manager.versions import Versions
 from common.bus.kafka import KafkaBus
 from common.bus.receive import Receiver
 from common.config import Settings
@@ -45,10 +48,13 @@ def build(context: Context) -> Service:
     http = _http(settings)
     loads, monitor = Loads(), HeartbeatMonitor(bus, producer)
     feed = Feed(database, clock, sources_of(database, loads, monitor, clock))
+    people = People(database)
     parts = Parts(
-        database=database, screens=screens, clock=clock, people=People(database), loads=loads,
-        feed=feed, monitor=monitor, schedules=Schedules(database, outbox.wake),
-        publish=outbox.wake, client_token=_secret(settings, "CLIENT_TOKEN"),
+        database=database, screens=screens, clock=clock, people=people, loads=loads,
+        feed=feed, monitor=monitor,
+        schedules=Schedules(database, outbox.wake), asks=Asks(database, clock, outbox.wake),
+        versions=Versions(database, outbox.wake), registry=Registry(database, people),
+        client_token=_secret(settings, "CLIENT_TOKEN"),
         is_tls=http.cert_file is not None, stopping=context.stopping,
     )  # fmt: skip
     server = HttpServer(build_app(parts), http)

@@ -97,8 +97,32 @@ SELECT COUNT(*) AS ids FROM outbox;
 
 -- name: add_request
 -- Ask the scheduler something about a job or an instance.
-INSERT INTO job_requests (kind, instance_id, job_id, due, forced, requested_by, requested_at)
-VALUES (%(kind)s, %(instance_id)s, %(job_id)s, %(due)s, %(forced)s, %(actor)s, UTC_TIMESTAMP(6));
+INSERT INTO job_requests (request_key, kind, instance_id, job_id, due, forced, requested_by,
+                          requested_at)
+VALUES (%(key)s, %(kind)s, %(instance_id)s, %(job_id)s, %(due)s, %(forced)s, %(actor)s, UTC_TIMESTAMP(6));
+
+-- name: find_request
+-- What was asked, and what the scheduler made of it (NULL: not looked at yet).
+SELECT r.request_key, r.kind, r.instance_id, r.job_id, r.due, r.forced, r.requested_by,
+       r.requested_at, h.outcome, h.detail, h.handled_at
+FROM job_requests AS r LEFT JOIN rota_scheduler.handled_requests AS h ON h.request_id = r.request_id
+WHERE r.request_key = %(key)s;
+
+-- name: unended_jobs
+-- Jobs of some instances that have not ended.
+SELECT job_id, instance_id FROM rota_scheduler.jobs
+WHERE instance_id IN %(instances)s
+  AND state IN ('PLANNED', 'WAITING', 'QUEUED', 'STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN')
+ORDER BY due, job_id LIMIT 1000;
+
+-- name: find_version
+-- What one version of an instance said.
+SELECT instance_id, version, spec, image, command, change_kind, applied_by, applied_at
+FROM versions WHERE instance_id = %(instance_id)s AND version = %(version)s;
+
+-- name: count_admins
+-- Who could still let others in, but for one.
+SELECT COUNT(*) AS admins FROM users WHERE role = 'admin' AND NOT is_disabled AND name <> %(but)s;
 
 -- name: add_node_request
 -- Ask the node manager to drain a node, or to use it again.

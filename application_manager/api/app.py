@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from application_manager.api import fleet, jobs, login, schedules, stream
+from application_manager.api import asks, fleet, jobs, login, people, schedules, stream
 from application_manager.api.guard import check_guarded
 from application_manager.api.limits import MOST_BODY_BYTES, Limits
 from application_manager.api.openapi import add_openapi
@@ -13,7 +13,10 @@ from application_manager.api.problems import add_handlers
 from application_manager.dashboard import add_dashboard
 from application_manager.dashboard.errors import PageErrors
 
-ROUTERS = (schedules.router, jobs.router, fleet.router, stream.router, login.router)
+ROUTERS = (
+    schedules.router, jobs.router, asks.router, people.router, fleet.router, stream.router,
+    login.router,
+)  # fmt: skip
 
 
 def build_app(parts: Parts) -> FastAPI:

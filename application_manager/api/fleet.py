@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
 
-from application_manager.api.guard import Viewer
+from application_manager.api.guard import Operator, Viewer
 from application_manager.api.parts import PartsDep
-from application_manager.api.problems import ApiError
+from application_manager.asks import NoSuchNodeError
 from application_manager.ledger import list_nodes
 from application_manager.live import list_services
 
 router = APIRouter(prefix="/api/v1", tags=["fleet"])
+DrainMode = Literal["wait", "move", "force"]
 NodeId = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
@@ -28,7 +29,24 @@ def node(node_id: NodeId, parts: PartsDep, _: Viewer) -> dict[str, Any]:
     for each in list_nodes(parts.database, parts.loads):
         if each["node"] == node_id:
             return each
-    raise ApiError(404, "no_such_node", f"there is no node {node_id!r}")
+    raise NoSuchNodeError(f"there is no node {node_id!r}")
+
+
+@router.post("/nodes/{node_id}/drain", status_code=202)
+def drain(
+    node_id: NodeId, parts: PartsDep, actor: Operator, mode: DrainMode = "wait"
+) -> dict[str, Any]:
+    """Give a node nothing new; its jobs end there, are moved, or are killed."""
+    wish = "DRAINING" if mode == "wait" else f"DRAINING:{mode}"
+    parts.asks.of_node(node_id, wish, actor)
+    return {"node": node_id, "wish": wish}
+
+
+@router.post("/nodes/{node_id}/uncordon", status_code=202)
+def uncordon(node_id: NodeId, parts: PartsDep, actor: Operator) -> dict[str, Any]:
+    """Use a node again."""
+    parts.asks.of_node(node_id, "", actor)
+    return {"node": node_id, "wish": ""}
 
 
 @router.get("/services")
