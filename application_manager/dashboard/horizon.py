@@ -72,7 +72,7 @@ def end_of(due: datetime, stop: datetime | None, usual_s: float | None) -> datet
 
 @dataclass(frozen=True)
 class Sums:
-    """Many spans in one: their amount, and it weighted with where in their steps they begin and end."""
+    """Many spans in one: their amount, and it weighted with where in a step each begins and ends."""
 
     total: float
     begin: float
