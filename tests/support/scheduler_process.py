@@ -174,6 +174,10 @@ class Platform:
         with self.admin.transaction() as transaction:
             return [dict(row) for row in transaction.all("jobs")]
 
+    def replica_holds(self, name: str, shards: int) -> bool:
+        with self.admin.transaction() as transaction:
+            return len(transaction.all("held_by", owner=name)) == shards
+
     def commands(self) -> list[tuple[Any, datetime]]:
         """Return all commands so far with the broker's time of each."""
         while records := self.consumer.poll(0.2, 5000):
