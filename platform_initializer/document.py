@@ -74,7 +74,7 @@ class _Reader:
         driver, pools = self._provision(top.get("provision"))
         if not machines and not pools:
             self.checker.add(root, "machines", "missing_key", "no machine is named",
-                             "give `machines`, or `provision` with a pool")  # fmt: skip
+                             hint="give `machines`, or `provision` with a pool")  # fmt: skip
         services, publish = self._services(top.get("services"))
         return Description(
             platform=self._word(top.get("platform"), "platform", NAME) or "platform",
@@ -128,7 +128,7 @@ class _Reader:
             else:
                 why = "the others reach it by this" if is_local else "where SSH finds it"
                 self.checker.add(node, f"{path}.address", "missing_key",
-                                 "'address' is missing", why)  # fmt: skip
+                                 "'address' is missing", hint=why)  # fmt: skip
         host_key = self._word(keys.get("host_key"), f"{path}.host_key", HOST_KEY)
         login = default
         if "ssh" in keys:
@@ -228,7 +228,7 @@ class _Reader:
     def _claim(self, name: str, node: Node, path: str) -> None:
         if name in self._names:
             self.checker.add(node, path, "duplicate_name", f"machine {name!r} is there twice",
-                             f"first on line {self._names[name].line}")  # fmt: skip
+                             hint=f"first on line {self._names[name].line}")  # fmt: skip
         self._names[name] = node
 
     def _word(self, node: Node | None, path: str, form: re.Pattern[str]) -> str | None:
@@ -236,7 +236,8 @@ class _Reader:
             return None
         text = self.checker.text(node, path)
         if text is not None and not form.fullmatch(text):
-            self.checker.add(node, path, "bad_value", f"{text!r} cannot be read here", _FORMS[form])
+            self.checker.add(node, path, "bad_value", f"{text!r} cannot be read here",
+                             hint=_FORMS[form])  # fmt: skip
             return None
         return text
 
