@@ -174,7 +174,9 @@ class _Reader:
         wishes, publish = {}, HTTP_PORT
         for service, value in keys.items():
             path = f"services.{service}"
-            known = {"on", "replicas"} | ({"publish"} if service == "application_manager" else set())
+            known = {"on", "replicas"}
+            if service == "application_manager":
+                known.add("publish")
             inner = self.checker.mapping(value, path, known=known)
             wishes[service] = self._wish(service, inner)
             if "publish" in inner:

@@ -75,6 +75,11 @@ class SecretStore:
         write_private(self._path, json.dumps(self._values, indent=2) + "\n")
 
 
+def kafka_users_file(store: SecretStore) -> str:
+    """Return the lines ``user:password`` that the broker makes its users from, admin first."""
+    return "".join(f"{user}:{store.text(f'kafka_{user}')}\n" for user in KAFKA_USERS)
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read: temporary, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,6 @@ from platform_initializer.domain.description import Description
 from platform_initializer.domain.facts import Facts
 from platform_initializer.domain.placement import Placed, place
 from platform_initializer.domain.services import (
-    KAFKA_USERS,
     Place,
     Site,
     container_of,
@@ -22,7 +21,7 @@ from platform_initializer.domain.services import (
 from platform_initializer.host import Host, RemoteFile
 from platform_initializer.local_images import OURS, LocalImage
 from platform_initializer.machines import Machine
-from platform_initializer.secret_store import SecretStore, public_key
+from platform_initializer.secret_store import SecretStore, kafka_users_file, public_key
 
 SAMPLER_HOME = "/var/lib/rota-sampler"
 SAMPLER_PATH = "/usr/local/lib/rota/sampler.sh"
@@ -79,9 +78,7 @@ class World:
         uid = uid_of(service)
         contents = {name: self.store.text(key) for name, key in secrets_of(service).items()}
         if service == "kafka":
-            users = ["rota_admin", *sorted(KAFKA_USERS.values())]
-            lines = [f"{user}:{self.store.text(f'kafka_{user}')}\n" for user in users]
-            contents["users"] = "".join(lines)
+            contents["users"] = kafka_users_file(self.store)
         return [
             RemoteFile(f"/etc/rota/secrets/{service}/{name}", text.encode(), 0o400, uid)
             for name, text in sorted(contents.items())

@@ -52,7 +52,7 @@ def _start(world: World, service: str, machine: str, waits: frozenset[str]) -> l
     if reason is None:
         return []
     image = service if service in STORES else "services"
-    after = waits | {f"files@{machine}", f"docker@{machine}", image_key(world, machine, image)}
+    after = waits | {f"files@{machine}", f"docker@{machine}", image_key(machine, image)}
     risk = Risk.NONE if there is None else Risk.DOWNTIME if service in STORES else Risk.RESTART
     phase = Phase.STORES if service in STORES else (
         Phase.CLIENT if service == "client" else Phase.SERVICES)  # fmt: skip

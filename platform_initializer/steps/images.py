@@ -38,7 +38,7 @@ def needed_images(world: World, machine: str) -> list[LocalImage]:
     return [world.images[reference] for reference in references]
 
 
-def image_key(world: World, machine: str, name: str) -> str:
+def image_key(machine: str, name: str) -> str:
     """Name the step that brings one of our images to a machine."""
     return f"image:{OURS[name]}@{machine}"
 

@@ -43,7 +43,7 @@ def _task(
     done = world.facts[machine].stamps.get(key)
     if done == stamp:
         return []
-    after = {f"{store}@{machine}", f"files@{machine}", image_key(world, machine, "services")}
+    after = {f"{store}@{machine}", f"files@{machine}", image_key(machine, "services")}
     reason = "not made yet" if done is None else "what is wanted changed"
     title = f"make {key}"
     return [Step(key, machine, Phase.SETUP, title, reason,
