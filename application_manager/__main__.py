@@ -24,7 +24,7 @@ from common.lifecycle import Context, Service, every, forever, run
 from common.messages import NODE_LOADS
 from common.secret import Secret
 
-CONNECTIONS = 8
+CONNECTIONS = 6
 
 
 def build(context: Context) -> Service:
