@@ -34,6 +34,7 @@ from common.db import (
 from common.db.dialect import Translated, translate
 from common.db.dialect_functions import install, instant_of, text_of
 from common.db.queries import Queries, Statement
+from common.errors import RotaError
 
 LOCK_WAIT_S = 5.0
 _TMPFS = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
@@ -125,7 +126,8 @@ class MemoryTransaction:
 
     def execute_many(self, query: str, rows: Sequence[Mapping[str, Any]]) -> int:
         self._queries[query].split_values()  # refuses what the real door refuses
-        return sum(self._run(query, row).rowcount for row in rows)
+        with self._connection.whole_statement():
+            return sum(self._run(query, row).rowcount for row in rows)
 
     def all(self, query: str, /, **parameters: Any) -> list[Row]:
         cursor = self._run(query, parameters)
@@ -208,14 +210,33 @@ class _Connection:
 
     def run(self, translated: Translated, values: Mapping[str, Any]) -> sqlite3.Cursor:
         self._attach()
-        if translated.takes_lock and not self._has_lock:
-            self._server.take_lock(is_nowait=translated.is_nowait)
-            self._has_lock = True
-            self._sqlite.execute("BEGIN IMMEDIATE")
+        if translated.takes_lock:
+            self.lock(is_nowait=translated.is_nowait)
         with _errors_translated():
             for statement in translated.statements[:-1]:
                 self._sqlite.execute(statement)
             return self._sqlite.execute(translated.statements[-1], values)
+
+    def lock(self, *, is_nowait: bool = False) -> None:
+        """Hold the server's lock until the transaction ends."""
+        self._attach()
+        if not self._has_lock:
+            self._server.take_lock(is_nowait=is_nowait)
+            self._has_lock = True
+            self._sqlite.execute("BEGIN IMMEDIATE")
+
+    @contextmanager
+    def whole_statement(self) -> Iterator[None]:
+        """Undo all rows of a statement when one is refused, and nothing before it."""
+        self.lock()
+        self._sqlite.execute("SAVEPOINT statement")
+        try:
+            yield
+        except RotaError:
+            if self._has_lock:
+                self._sqlite.execute("ROLLBACK TO statement")
+            raise
+        self._sqlite.execute("RELEASE statement")
 
     def commit(self) -> None:
         self._end("COMMIT")
