@@ -97,6 +97,11 @@ class MemoryServer:
         names = [own, *(name for name in self._databases if name != own)]
         return [(name, self._folder / f"{name}.sqlite") for name in names]
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether a transaction that writes or locks is open."""
+        return self._writing.locked()
+
     def take_lock(self, *, is_nowait: bool) -> None:
         timeout_s = 0.0 if is_nowait else self.lock_wait_s
         if not self._writing.acquire(timeout=timeout_s):
@@ -109,9 +114,12 @@ class MemoryServer:
 class MemoryTransaction:
     """One open transaction. Owned by one thread."""
 
-    def __init__(self, connection: _Connection, queries: Queries) -> None:
+    def __init__(
+        self, connection: _Connection, queries: Queries, tell: Callable[[str, str], None]
+    ) -> None:
         self._connection = connection
         self._queries = queries
+        self._tell = tell
 
     def execute(self, query: str, /, **parameters: Any) -> int:
         return self._run(query, parameters).rowcount
@@ -132,15 +140,19 @@ class MemoryTransaction:
 
     def _run(self, query: str, parameters: Mapping[str, Any]) -> sqlite3.Cursor:
         statement = self._queries[query]
-        self._connection.tell("statement", query)
+        self._tell("statement", query)
         text, values = _expanded(statement, parameters)
         return self._connection.run_text(text, values)
 
 
 class MemoryDatabase:
-    """A door to one database of a `MemoryServer`. Shared between threads."""
+    """A door to one database of a `MemoryServer`. Shared between threads.
+
+    `hook` sees the calls of this door, the server's those of all.
+    """
 
     def __init__(self, server: MemoryServer, database: str, queries: Queries) -> None:
+        self.hook: Hook = lambda _call: None
         self._server = server
         self._database = database
         self._queries = queries
@@ -149,16 +161,16 @@ class MemoryDatabase:
     @contextmanager
     def transaction(self) -> Iterator[MemoryTransaction]:
         """Give a transaction on a connection of its own; see `common.db.Database`."""
-        self._server.hook(DatabaseCall("begin", self._database))
+        self._tell("begin")
         connection = self._idle.pop() if self._idle else _Connection(self._server, self._database)
         try:
-            yield MemoryTransaction(connection, self._queries)
-            connection.tell("commit")
+            yield MemoryTransaction(connection, self._queries, self._tell)
+            self._tell("commit")
             connection.commit()
         finally:
             connection.rollback()
             self._idle.append(connection)
-        connection.tell("committed")
+        self._tell("committed")
 
     def ping(self) -> None:
         """Ask for an answer."""
@@ -169,6 +181,11 @@ class MemoryDatabase:
         """Close idle connections."""
         while self._idle:
             self._idle.pop().close()
+
+    def _tell(self, step: str, query: str = "") -> None:
+        call = DatabaseCall(step, self._database, query)
+        self._server.hook(call)
+        self.hook(call)
 
 
 class _Connection:
@@ -184,9 +201,6 @@ class _Connection:
         self._sqlite.execute("PRAGMA case_sensitive_like = ON")
         self._sqlite.execute("PRAGMA foreign_keys = ON")
         install(self._sqlite, server.clock.now)
-
-    def tell(self, step: str, query: str = "") -> None:
-        self._server.hook(DatabaseCall(step, self._database, query))
 
     def run_text(self, text: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
         found = self._translated.get(text)
