@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from typing import Annotated
 
 import typer
 
@@ -26,8 +27,15 @@ app = typer.Typer(
 
 
 @app.callback()
-def root() -> None:
+def root(
+    timeout: Annotated[float, typer.Option(min=0.1, help="seconds to wait for the platform")] = 30,
+    no_input: Annotated[bool, typer.Option("--no-input", help="never ask")] = False,
+) -> None:
     """Rota."""
+    from cli.options import SETTINGS
+
+    SETTINGS.timeout_s = timeout
+    SETTINGS.may_ask = not no_input
 
 
 @app.command()
@@ -43,11 +51,18 @@ def version() -> None:
 
 
 @app.command()
-def login(url: str, token_file: str | None = None) -> None:
-    """Remember the platform's URL and an API token (asked for, or read from a file)."""
+def login(
+    url: Annotated[str, typer.Argument(help="like https://m1:8443")],
+    token_file: Annotated[str | None, typer.Option(help="holds the API token; - is stdin")] = None,
+    ca_file: Annotated[str | None, typer.Option(help="who vouches for the certificate")] = None,
+) -> None:
+    """Remember the platform's URL and an API token (asked for, or read from a file).
+
+    Example: rota login https://m1:8443 --token-file token
+    """
     from cli.login import remember
 
-    remember(url, token_file)
+    remember(url, token_file, ca_file)
 
 
 def main() -> None:
@@ -72,12 +87,16 @@ def _group(name: str, duty: str) -> typer.Typer:
 
     `rota schedule validate` takes under 300 ms because nothing of the other groups is loaded.
     """
-    if name in sys.argv[1:2]:
+    if name == _called_group():
         group: typer.Typer = import_module(f"cli.{name}").app
         return group
     stub = typer.Typer(help=duty)
     stub.callback()(lambda: None)
     return stub
+
+
+def _called_group() -> str | None:
+    return next((word for word in sys.argv[1:] if word in GROUPS), None)
 
 
 def _unexpected(error: Exception) -> CliError:

@@ -34,6 +34,7 @@ from common.db import (
 from common.db.dialect import Translated, translate
 from common.db.dialect_functions import install, instant_of, text_of
 from common.db.queries import Queries, Statement
+from common.errors import RotaError
 
 LOCK_WAIT_S = 5.0
 _TMPFS = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
@@ -96,6 +97,11 @@ class MemoryServer:
         names = [own, *(name for name in self._databases if name != own)]
         return [(name, self._folder / f"{name}.sqlite") for name in names]
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether a transaction that writes or locks is open."""
+        return self._writing.locked()
+
     def take_lock(self, *, is_nowait: bool) -> None:
         timeout_s = 0.0 if is_nowait else self.lock_wait_s
         if not self._writing.acquire(timeout=timeout_s):
@@ -108,16 +114,20 @@ class MemoryServer:
 class MemoryTransaction:
     """One open transaction. Owned by one thread."""
 
-    def __init__(self, connection: _Connection, queries: Queries) -> None:
+    def __init__(
+        self, connection: _Connection, queries: Queries, tell: Callable[[str, str], None]
+    ) -> None:
         self._connection = connection
         self._queries = queries
+        self._tell = tell
 
     def execute(self, query: str, /, **parameters: Any) -> int:
         return self._run(query, parameters).rowcount
 
     def execute_many(self, query: str, rows: Sequence[Mapping[str, Any]]) -> int:
         self._queries[query].split_values()  # refuses what the real door refuses
-        return sum(self._run(query, row).rowcount for row in rows)
+        with self._connection.whole_statement():
+            return sum(self._run(query, row).rowcount for row in rows)
 
     def all(self, query: str, /, **parameters: Any) -> list[Row]:
         cursor = self._run(query, parameters)
@@ -130,15 +140,19 @@ class MemoryTransaction:
 
     def _run(self, query: str, parameters: Mapping[str, Any]) -> sqlite3.Cursor:
         statement = self._queries[query]
-        self._connection.tell("statement", query)
+        self._tell("statement", query)
         text, values = _expanded(statement, parameters)
         return self._connection.run_text(text, values)
 
 
 class MemoryDatabase:
-    """A door to one database of a `MemoryServer`. Shared between threads."""
+    """A door to one database of a `MemoryServer`. Shared between threads.
+
+    `hook` sees the calls of this door, the server's those of all.
+    """
 
     def __init__(self, server: MemoryServer, database: str, queries: Queries) -> None:
+        self.hook: Hook = lambda _call: None
         self._server = server
         self._database = database
         self._queries = queries
@@ -147,16 +161,16 @@ class MemoryDatabase:
     @contextmanager
     def transaction(self) -> Iterator[MemoryTransaction]:
         """Give a transaction on a connection of its own; see `common.db.Database`."""
-        self._server.hook(DatabaseCall("begin", self._database))
+        self._tell("begin")
         connection = self._idle.pop() if self._idle else _Connection(self._server, self._database)
         try:
-            yield MemoryTransaction(connection, self._queries)
-            connection.tell("commit")
+            yield MemoryTransaction(connection, self._queries, self._tell)
+            self._tell("commit")
             connection.commit()
         finally:
             connection.rollback()
             self._idle.append(connection)
-        connection.tell("committed")
+        self._tell("committed")
 
     def ping(self) -> None:
         """Ask for an answer."""
@@ -167,6 +181,11 @@ class MemoryDatabase:
         """Close idle connections."""
         while self._idle:
             self._idle.pop().close()
+
+    def _tell(self, step: str, query: str = "") -> None:
+        call = DatabaseCall(step, self._database, query)
+        self._server.hook(call)
+        self.hook(call)
 
 
 class _Connection:
@@ -183,9 +202,6 @@ class _Connection:
         self._sqlite.execute("PRAGMA foreign_keys = ON")
         install(self._sqlite, server.clock.now)
 
-    def tell(self, step: str, query: str = "") -> None:
-        self._server.hook(DatabaseCall(step, self._database, query))
-
     def run_text(self, text: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
         found = self._translated.get(text)
         if found is None:
@@ -194,14 +210,33 @@ class _Connection:
 
     def run(self, translated: Translated, values: Mapping[str, Any]) -> sqlite3.Cursor:
         self._attach()
-        if translated.takes_lock and not self._has_lock:
-            self._server.take_lock(is_nowait=translated.is_nowait)
-            self._has_lock = True
-            self._sqlite.execute("BEGIN IMMEDIATE")
+        if translated.takes_lock:
+            self.lock(is_nowait=translated.is_nowait)
         with _errors_translated():
             for statement in translated.statements[:-1]:
                 self._sqlite.execute(statement)
             return self._sqlite.execute(translated.statements[-1], values)
+
+    def lock(self, *, is_nowait: bool = False) -> None:
+        """Hold the server's lock until the transaction ends."""
+        self._attach()
+        if not self._has_lock:
+            self._server.take_lock(is_nowait=is_nowait)
+            self._has_lock = True
+            self._sqlite.execute("BEGIN IMMEDIATE")
+
+    @contextmanager
+    def whole_statement(self) -> Iterator[None]:
+        """Undo all rows of a statement when one is refused, and nothing before it."""
+        self.lock()
+        self._sqlite.execute("SAVEPOINT statement")
+        try:
+            yield
+        except RotaError:
+            if self._has_lock:
+                self._sqlite.execute("ROLLBACK TO statement")
+            raise
+        self._sqlite.execute("RELEASE statement")
 
     def commit(self) -> None:
         self._end("COMMIT")

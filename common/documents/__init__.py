@@ -1,19 +1,24 @@
-"""The strict reader of YAML and JSON files: text in, a tree with positions or problems out.
+"""The strict reader of YAML and JSON files: text in, a tree with positions and problems out.
 
 It knows no schema: `common.schedule.load` (schedule files) and the platform initializer
 (platform.yml) stand on it::
 
     document = read_document(payload, "platform.yml")
     checker = Checker("platform.yml")
-    fields = checker.mapping(document.root, "", known={"version", "machines"}, required={"version"})
+    if document.root is not None:
+        fields = checker.mapping(document.root, "", known={"version"}, required={"version"})
     ...
-    problems = document.problems + checker.problems
+    problems = bounded([*document.problems, *checker.problems])
+
+A file may have problems and a root: what could be read is checked too, so that all is told at once.
 """
 
 from common.documents.checker import Checker
-from common.documents.problem import Problem
-from common.documents.reader import Document, Mapping, Node, Scalar, Sequence, read_document
+from common.documents.problem import Problem, bounded
+from common.documents.reader import Document, read_document
+from common.documents.tree import Mapping, Node, Scalar, Sequence, Unread
 
 __all__ = [
-    "Checker", "Document", "Mapping", "Node", "Problem", "Scalar", "Sequence", "read_document",
+    "Checker", "Document", "Mapping", "Node", "Problem", "Scalar", "Sequence", "Unread", "bounded",
+    "read_document",
 ]  # fmt: skip

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import groupby
 
 MOST_PROBLEMS = 200
+MOST_TEXT = 80
 
 
 @dataclass(frozen=True)
@@ -24,14 +27,30 @@ class Problem:
         return asdict(self)
 
 
-def bounded(problems: list[Problem]) -> tuple[Problem, ...]:
-    """Return at most 200 problems, in the order of the file; the last says that there are more."""
-    ordered = sorted(problems, key=lambda p: (p.file, p.line or 0, p.column or 0))
-    if len(ordered) <= MOST_PROBLEMS:
-        return tuple(ordered)
-    left = len(ordered) - MOST_PROBLEMS
-    more = Problem(
-        ordered[-1].file, None, None, "", "too_many_problems", f"and {left} more problems",
-        "mend these first",
-    )  # fmt: skip
-    return (*ordered[:MOST_PROBLEMS], more)
+def bounded(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return each file's problems in the order of the file, without twins.
+
+    At most 200 a file; the last says that there are more.
+    """
+    ordered = sorted(dict.fromkeys(problems), key=lambda p: (p.file, p.line or 0, p.column or 0))
+    told: list[Problem] = []
+    for file, group in groupby(ordered, key=lambda problem: problem.file):
+        of_file = list(group)
+        told += of_file[:MOST_PROBLEMS]
+        if len(of_file) > MOST_PROBLEMS:
+            more = f"and {len(of_file) - MOST_PROBLEMS} more problems"
+            told.append(
+                Problem(file, None, None, "", "too_many_problems", more, "mend these first")
+            )
+    return tuple(told)
+
+
+def join(path: str, key: str) -> str:
+    """Write the path of a key below another; a very long key is cut."""
+    shown = shorten(key)
+    return f"{path}.{shown}" if path else shown
+
+
+def shorten(text: str) -> str:
+    """Cut a text that would make a message unreadable."""
+    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}…"

@@ -1,55 +1,66 @@
 """When an instance is due and when its jobs stop: spec in, instants out. Pure.
 
-Due times are a *set of UTC instants*; ``next_due(t) > t`` always. Day-based forms are counted day
-by day in the zone; elapsed ones by arithmetic in UTC.
+Due times are a *set of UTC instants*; ``next_due(t) > t`` always. What is due without bounds is
+known by the forms (`forms`, `by_day`); the bounds and the stop times are known here.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from calendar import monthrange
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from functools import cached_property
-from itertools import islice
 
-from common.schedule.cron import Cron, parse_cron
+from common.schedule.by_day import ByDay, Window, Windows, cron_form, daily_form
+from common.schedule.cron import parse_cron
+from common.schedule.days import days_of
+from common.schedule.forms import Anchor, Elapsed, Form, Once, Steps
 from common.schedule.local_time import (
-    has_day,
-    instant_of,
-    instants_of,
-    is_in_gap,
-    local_of,
+    EPOCH,
+    FIRST_S,
+    LAST_S,
+    SECOND,
+    LocalZone,
+    moment_of,
+    seconds_of,
+    wall_of,
     zone_of,
 )
 from common.schedule.spec import InstanceSpec, Recurrence
-
-DAY = timedelta(days=1)
-SECOND = timedelta(seconds=1)
-HORIZON_DAYS = 366 * 41  # 29 February on one weekday comes every 28 years, or 40 over 2100
-LAST_DAY = date(2199, 12, 31)
-MOST_DAYS_KEPT = 16
 
 
 class Calendar:
     """All due times of one schedule."""
 
     def __init__(self, recurrence: Recurrence, timezone: str) -> None:
-        self._r = recurrence
+        self._recurrence = recurrence
         self._zone = zone_of(timezone)
-        self._excluded = frozenset(recurrence.exclude)
-        # A window may run on into the next day and a shift move a time over midnight.
-        self._reach = timedelta(days=2 if recurrence.form == "window" else 1)
-        self._days_seen: dict[date, list[datetime]] = {}
+        self._start = _bound(recurrence.start, self._zone)
+        self._end = _bound(recurrence.end, self._zone)
+        self._floor = FIRST_S if self._start is None else self._start - 1
+        self._form = _form_of(recurrence, self._zone, self._start)
+        has_times = recurrence.end_time is not None or recurrence.ends_at_midnight
+        self._window = Window(recurrence) if has_times else None
 
     def next_due(self, after: datetime) -> datetime | None:
         """Return the first due time strictly after an instant."""
-        return next(self._from(after), None)
+        due = self._after((after - EPOCH) // SECOND)
+        return None if due is None else EPOCH + due * SECOND
+
+    def first_due(self) -> datetime | None:
+        """Return the first due time there is, counted from 1970 where no `start` is given."""
+        due = self._after(-1 if self._start is None else self._start - 1)
+        return None if due is None else moment_of(due)
+
+    def iterate(self, after: datetime) -> Iterator[datetime]:
+        """Yield the due times strictly after an instant, rising."""
+        seconds: int | None = seconds_of(after)
+        while seconds is not None and (seconds := self._after(seconds)) is not None:
+            yield moment_of(seconds)
 
     def due_between(self, after: datetime, until: datetime, limit: int) -> list[datetime]:
         """Return the due times t with after < t <= until, at most `limit`, oldest first."""
         found: list[datetime] = []
-        for due in self._from(after):
+        for due in self.iterate(after):
             if due > until or len(found) == limit:
                 break
             found.append(due)
@@ -57,218 +68,83 @@ class Calendar:
 
     def previous_due(self, at_or_before: datetime) -> datetime | None:
         """Return the last due time t <= at_or_before."""
-        reach = DAY
-        floor = self._start_instant or datetime(1970, 1, 1, tzinfo=UTC)
-        while True:
-            begin = max(at_or_before - reach, floor - SECOND)
-            last = None
-            for due in self._from(begin):
-                if due > at_or_before:
-                    break
-                last = due
-            if last is not None or begin < floor:
-                return last
-            reach *= 4
-            if reach > timedelta(days=366 * 60):
-                return None
+        seconds = min(seconds_of(at_or_before), self._last)
+        due = self._form.until(seconds) if seconds > self._floor else None
+        return moment_of(due) if due is not None and due > self._floor else None
 
     def stop_time(self, due: datetime) -> datetime | None:
         """Return the earliest stop that exists: end_time, end, nominal start + duration."""
-        stops = [self._window_end_after(due), self._end_instant]
-        if self._r.duration_s is not None:
-            stops.append(due + timedelta(seconds=self._r.duration_s))
-        return min((stop for stop in stops if stop is not None), default=None)
+        seconds = (due - EPOCH) // SECOND
+        stops: list[int] = []
+        if self._window is not None:
+            day = self._form.day_of(seconds) if isinstance(self._form, ByDay) else None
+            stops.append(self._window.end_after(seconds, day, self._zone))
+        if self._end is not None:
+            stops.append(self._end)
+        if self._recurrence.duration_s is not None:
+            stops.append(seconds + self._recurrence.duration_s)
+        return moment_of(min(stops)) if stops else None
 
-    def _from(self, after: datetime) -> Iterator[datetime]:
-        """Yield due times strictly after an instant, rising, within the bounds."""
-        end, start = self._end_instant, self._start_instant
-        if start is not None and after < start:
-            after = start - timedelta(microseconds=1)
-        last = self._last_by_count
-        if self._r.max_jobs is not None and last is None:
-            return
-        for due in self._unbounded(after):
-            if (end is not None and due >= end) or (last is not None and due > last):
-                return
-            yield due
+    @property
+    def bounds(self) -> tuple[datetime | None, datetime | None]:
+        """The instants `start` and `end`: start <= t < end."""
+        start = None if self._start is None else moment_of(self._start)
+        return start, None if self._end is None else moment_of(self._end)
 
-    @cached_property
-    def _last_by_count(self) -> datetime | None:
-        if self._r.max_jobs is None or self._start_instant is None:
+    def _after(self, seconds: int) -> int | None:
+        if seconds < self._floor:  # noqa: PLR1730 - half a microsecond less than max()
+            seconds = self._floor
+        if seconds >= LAST_S:
             return None
-        bounded = self._unbounded(self._start_instant - timedelta(microseconds=1))
-        last = None
-        for due in islice(bounded, self._r.max_jobs):
-            if self._end_instant is not None and due >= self._end_instant:
-                break
-            last = due
-        return last
-
-    def _unbounded(self, after: datetime) -> Iterator[datetime]:
-        match self._r.form:
-            case "once":
-                yield from (due for due in self._once() if due > after)
-            case "every" if self._r.unit == "s":
-                yield from self._elapsed(after)
-            case "every":
-                yield from self._calendar_steps(after)
-            case _:
-                yield from self._by_days(after)
-
-    def _once(self) -> tuple[datetime, ...]:
-        return self._written(self._r.start, is_kept=True)
-
-    def _elapsed(self, after: datetime) -> Iterator[datetime]:
-        start, step = self._start_instant, timedelta(seconds=self._r.step)
-        if start is None:
-            return
-        count = max(0, (after - start) // step + 1)
-        due = start + count * step
-        while due.date() <= LAST_DAY:
-            local_day = local_of(due, self._zone).date() if self._excluded or self._r.days else None
-            if local_day is None or self._takes(local_day):
-                yield due
-            due += step
-
-    def _calendar_steps(self, after: datetime) -> Iterator[datetime]:
-        anchor = self._r.start
-        if anchor is None:
-            return
-        if anchor.tzinfo is not None:
-            anchor = local_of(anchor, self._zone)
-        count = self._steps_before(anchor, after)
-        seen = after
-        while True:
-            local = self._step(anchor, count)
-            if local.date() > LAST_DAY:
-                return
-            count += 1
-            if self._takes(local.date()) and has_day(local.date(), self._zone):
-                for due in self._written(local, is_kept=True):
-                    if due > seen:
-                        seen = due
-                        yield due
-
-    def _steps_before(self, anchor: datetime, after: datetime) -> int:
-        days = (local_of(after, self._zone) - anchor).days - 2
-        step = self._r.step * (1 if self._r.unit == "d" else 31)
-        return max(0, days // step)
-
-    def _step(self, anchor: datetime, count: int) -> datetime:
-        if self._r.unit == "d":
-            return anchor + count * self._r.step * DAY
-        months = anchor.month - 1 + count * self._r.step
-        year, month = anchor.year + months // 12, months % 12 + 1
-        return anchor.replace(
-            year=year, month=month, day=min(anchor.day, monthrange(year, month)[1])
-        )
-
-    def _by_days(self, after: datetime) -> Iterator[datetime]:
-        """Count day by day; one day earlier, since a window or a shift may reach over midnight."""
-        day = local_of(after, self._zone).date() - self._reach
-        last = min(LAST_DAY, day + timedelta(days=HORIZON_DAYS))
-        seen = after
-        while day <= last:
-            dues = self._on_day(day)
-            for due in dues[bisect_right(dues, seen) :]:
-                seen = due
-                last = min(LAST_DAY, day + timedelta(days=HORIZON_DAYS))
-                yield due
-            day += DAY
-
-    def _on_day(self, day: date) -> list[datetime]:
-        """Return the due times of what is written for one local day, in order."""
-        known = self._days_seen.get(day)
-        if known is not None:
-            return known
-        is_chosen = self._takes(day) and (self._cron is None or self._cron.matches_day(day))
-        dues = self._count_day(day) if is_chosen and has_day(day, self._zone) else []
-        if len(self._days_seen) >= MOST_DAYS_KEPT:
-            self._days_seen.clear()
-        self._days_seen[day] = dues
-        return dues
-
-    def _count_day(self, day: date) -> list[datetime]:
-        if self._cron is not None:
-            overlap = "both" if self._cron.is_every_hour else self._r.dst_overlap
-            times = (datetime.combine(day, at) for at in self._cron.times)
-            found = {
-                due
-                for local in times
-                for due in instants_of(local, self._zone, self._r.dst_gap, overlap)
-            }
-            return sorted(found)
-        opening = datetime.combine(day, self._r.start_time or time())
-        if self._r.form == "daily":
-            openings = instants_of(opening, self._zone, self._r.dst_gap, self._r.dst_overlap)
-            return list(openings)
-        return list(self._window(day, opening))
-
-    def _window(self, day: date, opening: datetime) -> Iterator[datetime]:
-        openings = instants_of(opening, self._zone, self._r.dst_gap, self._r.dst_overlap)
-        if not openings:
-            return
-        due, end = openings[0], instant_of(self._written_end(day), self._zone)
-        step = timedelta(seconds=self._r.step)
-        while due < end:
-            yield due
-            due += step
-
-    def _written_end(self, day: date) -> datetime:
-        """Return the local time at which what opens on `day` ends."""
-        start, end = self._r.start_time or time(), self._r.end_time or time()
-        if self._r.ends_at_midnight or end <= start:
-            day += DAY
-        return datetime.combine(day, time() if self._r.ends_at_midnight else end)
-
-    def _window_end_after(self, due: datetime) -> datetime | None:
-        """Return the end of the day or window a due time belongs to.
-
-        Where a gap moves a daily start to or past its own end_time, the end moves with it by as
-        much as the start did, keeping the written length.
-        """
-        if self._r.end_time is None and not self._r.ends_at_midnight:
-            return None
-        local = local_of(due, self._zone)
-        for back in (2, 1, 0):
-            day = local.date() - back * DAY
-            if due in self._on_day(day):
-                end = instant_of(self._written_end(day), self._zone)
-                opening = datetime.combine(day, self._r.start_time or time())
-                if end <= due and is_in_gap(opening, self._zone):
-                    return due + (self._written_end(day) - opening)
-                return end
-        return None
-
-    def _written(self, local: datetime | None, *, is_kept: bool) -> tuple[datetime, ...]:
-        if local is None:
-            return ()
-        if local.tzinfo is not None:
-            return (local.astimezone(UTC),) if is_kept else ()
-        return instants_of(local, self._zone, self._r.dst_gap, self._r.dst_overlap)
-
-    def _takes(self, day: date) -> bool:
-        in_week = not self._r.days or day.weekday() in self._r.days
-        return in_week and day not in self._excluded
+        due = self._form.after(seconds)
+        return due if due is not None and due <= self._last else None
 
     @cached_property
-    def _cron(self) -> Cron | None:
-        return parse_cron(self._r.cron) if self._r.cron else None
-
-    @cached_property
-    def _start_instant(self) -> datetime | None:
-        return self._bound(self._r.start)
-
-    @cached_property
-    def _end_instant(self) -> datetime | None:
-        return self._bound(self._r.end)
-
-    def _bound(self, written: datetime | None) -> datetime | None:
-        if written is None:
-            return None
-        return written.astimezone(UTC) if written.tzinfo else instant_of(written, self._zone)
+    def _last(self) -> int:
+        """The latest instant at which anything may be due."""
+        last = LAST_S if self._end is None else self._end - 1
+        if self._recurrence.max_jobs is None or self._start is None:
+            return last
+        nth = self._form.nth_after(self._start - 1, self._recurrence.max_jobs, last + 1)
+        return self._start - 1 if nth is None else nth
 
 
 def compile_schedule(spec: InstanceSpec) -> Calendar | None:
     """Return the calendar of an instance; None for one that only depends on others."""
     return Calendar(spec.schedule, spec.timezone) if spec.schedule else None
+
+
+def _form_of(recurrence: Recurrence, zone: LocalZone, start: int | None) -> Form:
+    excluded = frozenset(day.toordinal() for day in recurrence.exclude)
+    if recurrence.form in {"once", "every"}:
+        return _anchored(recurrence, zone, start or 0, excluded)
+    cron = parse_cron(recurrence.cron) if recurrence.cron else None
+    days = days_of(cron, frozenset(recurrence.days), excluded)
+    if cron is not None:
+        return cron_form(cron, recurrence, zone, days)
+    if recurrence.form == "daily":
+        return daily_form(recurrence, zone, days)
+    return Windows(recurrence, Window(recurrence), zone, days)
+
+
+def _anchored(
+    recurrence: Recurrence, zone: LocalZone, start: int, excluded: frozenset[int]
+) -> Form:  # fmt: skip
+    if recurrence.form == "every" and recurrence.unit == "s":
+        return Elapsed(start, recurrence.step, zone, excluded)
+    written = recurrence.start
+    if written is None or written.tzinfo is not None:
+        anchor = Anchor(zone.wall_at(start), start)
+    else:
+        anchor = Anchor(wall_of(written))
+    if recurrence.form == "every":
+        return Steps(anchor, recurrence, zone, excluded)
+    return Once(Steps(anchor, recurrence, zone, excluded).first())
+
+
+def _bound(written: datetime | None, zone: LocalZone) -> int | None:
+    if written is None:
+        return None
+    if written.tzinfo is not None:
+        return seconds_of(written)
+    return min(max(zone.instant(wall_of(written)), FIRST_S), LAST_S)

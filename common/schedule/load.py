@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from common.documents import Checker, Mapping, Node, Problem, Sequence, read_document
-from common.documents.problem import bounded
-from common.schedule.read_instance import INSTANCE_KEYS, InstanceReader, read_timezone
+from common.documents import Checker, Mapping, Node, Problem, Sequence, bounded, read_document
+from common.schedule.entry import Entry
+from common.schedule.lint import lint
+from common.schedule.model import FileKeys, InstanceDefaults, InstanceKeys, keys_of
+from common.schedule.read_instance import read_part
+from common.schedule.read_schedule import check_times
 from common.schedule.spec import InstanceSpec
+from common.schedule.together import check_together
+from common.schedule.zones import read_timezone
 
 MOST_INSTANCES = 1000
-_ROOT_KEYS = {"version", "timezone", "defaults", "instances"}
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a set of files says; no instances where there is any problem."""
+    """What a set of files says; no instances where there is any problem.
+
+    Warnings are of files without problems, and only where a `now` was given.
+    """
 
     instances: tuple[InstanceSpec, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -24,139 +32,138 @@ class Loaded:
 
 
 @dataclass
-class _Places:
-    """Where each instance stands, for problems that concern several of them."""
+class _Found:
+    """What all files together hold. `is_whole`: no file hides instances by its problems."""
 
-    specs: dict[str, InstanceSpec] = field(default_factory=dict)
-    at: dict[str, tuple[str, Node, str]] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    is_whole: bool = True
 
 
 def load(
-    text: bytes | str, file: str, known_instances: Collection[str] | None = None
+    text: bytes | str,
+    file: str,
+    known_instances: Collection[str] | None = None,
+    *,
+    now: datetime | None = None,
 ) -> Loaded:
     """Read one file; `known_instances` None: its parents must stand in it."""
-    return load_many([(file, text)], known_instances)
+    return load_many([(file, text)], known_instances, now=now)
 
 
 def load_many(
-    files: Iterable[tuple[str, bytes | str]], known_instances: Collection[str] | None = None
+    files: Iterable[tuple[str, bytes | str]],
+    known_instances: Collection[str] | None = None,
+    *,
+    now: datetime | None = None,
 ) -> Loaded:
-    """Read several files together; a parent must be in one of them or in `known_instances`."""
-    problems: list[Problem] = []
-    places = _Places()
+    """Read several files together; a parent must be in one of them or in `known_instances`.
+
+    With `now` a good set of files is also looked through for what its writer hardly wants.
+    """
+    found = _Found()
     for file, text in files:
-        problems += _read_file(file, text, places)
-    problems += _check_parents(places, set(known_instances or ()), is_whole=not problems)
-    if problems:
-        return Loaded(problems=bounded(problems))
-    return Loaded(tuple(places.specs.values()))
+        _read_file(file, text, found)
+    known = set(known_instances or ()) if found.is_whole else None
+    found.problems += check_together(found.entries, known)
+    if found.problems:
+        return Loaded(problems=bounded(found.problems))
+    instances = tuple(entry.spec() for entry in found.entries)
+    if now is None:
+        return Loaded(instances)
+    return Loaded(instances, warnings=bounded(lint(found.entries, instances, now)))
 
 
-def _read_file(file: str, text: bytes | str, places: _Places) -> list[Problem]:
+def _read_file(file: str, text: bytes | str, found: _Found) -> None:
     document = read_document(text, file)
+    found.problems += document.problems
     if document.root is None:
-        return list(document.problems)
-    checker = Checker(file)
-    root = checker.mapping(document.root, "", _ROOT_KEYS, required=("version", "instances"))
-    if "version" in root and checker.integer(root["version"], "version", 1, 1) is None:
-        checker.problems[-1] = _with_hint(checker.problems[-1], "this platform reads version 1")
-    timezone = "UTC"
-    if "timezone" in root:
-        timezone = read_timezone(checker, root["timezone"], "timezone") or "UTC"
-    defaults = {}
-    if "defaults" in root:
-        defaults = checker.mapping(root["defaults"], "defaults", INSTANCE_KEYS - {"id"})
-    _read_instances(checker, root.get("instances"), (defaults, timezone), places)
-    return checker.problems
-
-
-def _read_instances(
-    checker: Checker, node: Node | None, inherited: tuple[dict[str, Node], str], places: _Places
-) -> None:
-    if node is None:
+        found.is_whole = False
         return
+    checker = Checker(file)
+    root = checker.mapping(document.root, "", keys_of(FileKeys), required=("version", "instances"))
+    if "version" in root:
+        _check_version(checker, root["version"])
+    timezone: str | None = "UTC"
+    if "timezone" in root:
+        timezone = read_timezone(checker, root["timezone"], "timezone")
+    reader = _FileReader(checker, timezone, root.get("defaults"))
+    items = _instances(checker, root.get("instances"))
+    found.is_whole = found.is_whole and items is not None
+    found.entries += [
+        reader.read(item, f"instances[{index}]") for index, item in enumerate(items or ())
+    ]
+    found.problems += checker.problems
+
+
+def _check_version(checker: Checker, node: Node) -> None:
+    version = checker.integer(node, "version", -(10**18), 10**18)
+    if version is not None and version != 1:
+        checker.add(node, "version", "out_of_range", f"version {version} is not known",
+                    hint="this platform reads version 1")  # fmt: skip
+
+
+def _instances(checker: Checker, node: Node | None) -> tuple[Node, ...] | None:
+    """Return the list's items; None where they cannot all be told."""
+    if node is None:
+        return None
     if not isinstance(node, Sequence):
         checker.wrong_type(node, "instances", "a list")
-        return
+        return None
     if not node.items:
-        checker.add(node, "instances", "no_instances", "at least one instance is needed")
+        checker.add(node, "instances", "no_instances", "at least one instance is needed",
+                    hint="add `- id:`")  # fmt: skip
     if len(node.items) > MOST_INSTANCES:
         checker.add(node, "instances", "too_many_instances",
                     f"{len(node.items)} instances; at most {MOST_INSTANCES} a file",
-                    "split the file")  # fmt: skip
-        return
-    defaults, timezone = inherited
-    for index, item in enumerate(node.items):
-        path = f"instances[{index}]"
-        spec = InstanceReader(checker, path, defaults).read(item, timezone)
-        if spec is None:
-            _remember_id(item, places)
-        elif spec.id in places.at:
-            file, first, _ = places.at[spec.id]
-            checker.add(_key_of(item, "id"), f"{path}.id", "duplicate_id",
-                        f"{spec.id!r} stands also in {file} on line {first.line}")  # fmt: skip
-        else:
-            places.specs[spec.id] = spec
-            places.at[spec.id] = (checker.file, item, path)
+                    hint="split the file")  # fmt: skip
+        return None
+    return node.items
 
 
-def _remember_id(item: Node, places: _Places) -> None:
-    """Keep the id of an instance with problems, so that its children are not blamed."""
-    if isinstance(item, Mapping):
-        for key, value in item.entries:
-            if key.text == "id" and hasattr(value, "text"):
-                places.at.setdefault(value.text, ("", item, ""))
+class _FileReader:
+    """Reads the entries of one file over its defaults. Owned by one thread."""
 
+    def __init__(self, checker: Checker, timezone: str | None, defaults: Node | None) -> None:
+        self._checker = checker
+        self._checked_zones: set[str] = set()
+        self._timezone = timezone
+        self._defaults = None
+        if defaults is not None:
+            self._defaults = read_part(checker, defaults, "defaults", InstanceDefaults)
+            if "timezone" in self._defaults.present:
+                self._timezone = self._defaults.values.get("timezone")
 
-def _key_of(item: Node, name: str) -> Node:
-    if isinstance(item, Mapping):
-        return next((value for key, value in item.entries if key.text == name), item)
-    return item
+    def read(self, node: Node, path: str) -> Entry:
+        """Read one entry of `instances:`."""
+        own = read_part(self._checker, node, path, InstanceKeys)
+        timezone = self._timezone
+        if "timezone" in own.present:
+            timezone = own.values.get("timezone")
+        entry = Entry(self._checker.file, own, self._defaults, timezone)
+        if isinstance(node, Mapping):
+            self._require(entry, node)
+        self._check_times(entry)
+        return entry
 
+    def _require(self, entry: Entry, node: Node) -> None:
+        if "id" not in entry.own.present:
+            self._checker.missing(node, entry.own.path, "id")
+        if not entry.has("app"):
+            self._checker.missing(node, entry.own.path, "app")
+        waits_for_nobody = entry.has("depends_on") and entry.values.get("depends_on") == ()
+        if not entry.has("schedule") and (waits_for_nobody or not entry.has("depends_on")):
+            self._checker.add(node, entry.own.path, "missing_key",
+                              "a `schedule` or `depends_on` is needed",
+                              hint="add `schedule:` or `depends_on:`")  # fmt: skip
 
-def _check_parents(places: _Places, known: set[str], *, is_whole: bool) -> list[Problem]:
-    problems: list[Problem] = []
-    for name, spec in places.specs.items():
-        file, node, path = places.at[name]
-        for index, edge in enumerate(spec.depends_on):
-            if edge.instance not in places.at and edge.instance not in known:
-                checker = Checker(file)
-                checker.add(_key_of(node, "depends_on"), f"{path}.depends_on[{index}].instance",
-                            "unknown_parent", f"there is no instance {edge.instance!r}",
-                            "a parent stands in one of the files given together")  # fmt: skip
-                problems += checker.problems
-    cycle = _find_cycle(places.specs) if is_whole else None
-    if cycle:
-        file, node, path = places.at[cycle[0]]
-        checker = Checker(file)
-        checker.add(_key_of(node, "depends_on"), f"{path}.depends_on", "cycle",
-                    f"these wait for each other: {' → '.join(cycle)}")  # fmt: skip
-        problems += checker.problems
-    return problems
-
-
-def _find_cycle(specs: dict[str, InstanceSpec]) -> list[str] | None:
-    """Return one cycle of dependencies, its first name repeated at the end."""
-    done: set[str] = set()
-    for start in specs:
-        trail: list[str] = []
-        stack = [(start, 0)]
-        while stack:
-            name, depth = stack.pop()
-            del trail[depth:]
-            if name in trail:
-                return [*trail[trail.index(name) :], name]
-            if name in done or name not in specs:
-                continue
-            trail.append(name)
-            parents = [edge.instance for edge in specs[name].depends_on]
-            if not parents:
-                done.add(name)
-            stack += [(parent, depth + 1) for parent in parents]
-        done.add(start)
-    return None
-
-
-def _with_hint(problem: Problem, hint: str) -> Problem:
-    return Problem(problem.file, problem.line, problem.column, problem.path, problem.code,
-                   problem.message, hint)  # fmt: skip
+    def _check_times(self, entry: Entry) -> None:
+        """Look whether a schedule can be due; an inherited one once in each zone."""
+        recurrence = entry.values.get("schedule")
+        if recurrence is None or entry.timezone is None:
+            return
+        if entry.part_of("schedule") is self._defaults:
+            if entry.timezone in self._checked_zones:
+                return
+            self._checked_zones.add(entry.timezone)
+        check_times(self._checker, entry.place_of("schedule"), recurrence, entry.timezone)

@@ -1,200 +1,226 @@
-"""One entry of `instances:` with the defaults: mapping in, `InstanceSpec` or problems out."""
+"""What one mapping of instance keys says: an entry of `instances:`, or `defaults:`.
+
+Each mapping is read once, however many instances inherit from it; `load` lays one over the other.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo
+
+import msgspec
 
 from common.documents import Checker, Mapping, Node, Scalar
 from common.documents.checker import join
+from common.documents.problem import shorten
 from common.schedule import values
-from common.schedule.read_schedule import ScheduleReader, parsed
-from common.schedule.spec import Dependency, InstanceSpec, Notify
+from common.schedule.model import (
+    DependencyKeys,
+    InstanceDefaults,
+    NodeKeys,
+    NotifyKeys,
+    ResourceKeys,
+    keys_of,
+    limits_of,
+    words_of,
+)
+from common.schedule.read_schedule import parsed, read_schedule
+from common.schedule.spec import Dependency, Notify
+from common.schedule.zones import read_timezone
 
-INSTANCE_KEYS = {
-    "id", "app", "command", "env", "place", "sensors", "instances", "machine", "node", "resources",
-    "timezone", "schedule", "depends_on", "timeout", "restart", "retries", "overlap", "misfire",
-    "priority", "notify", "grace", "start_deadline", "on_node_lost",
-}  # fmt: skip
-ID = re.compile(r"[a-z0-9][a-z0-9-]{0,61}")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_CHOICES = {
-    "machine": ("shared", "standalone"),
-    "restart": ("never", "on-failure", "always"),
-    "overlap": ("skip", "queue_one", "queue_all", "replace", "allow"),
-    "misfire": ("latest", "all", "skip"),
-    "on_node_lost": ("wait", "reschedule", "fail"),
-}
-_SPANS = {"timeout": "timeout_s", "grace": "grace_s", "start_deadline": "start_deadline_s"}
-_INTEGERS = {"instances": (1, 1000), "retries": (0, 100), "priority": (1, 100)}
-_ENDS = ("success", "failure", "done", "started")
-_NOTIFY_ON = ("failed", "missed", "late", "overran", "recovered")
+_SENSOR = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
+_LABEL = r"[A-Za-z0-9_./-]{1,128}"
+_limits = cache(limits_of)
+_words = cache(words_of)
 
 
-def is_zone(name: str) -> bool:
-    """Tell whether a name is exactly one of the IANA zones; no abbreviations, no offsets."""
-    if name != "UTC" and "/" not in name:
-        return False
-    try:
-        ZoneInfo(name)
-    except (OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError in name only
-        return False
-    except KeyError:
-        return False
-    return True
+@dataclass(frozen=True)
+class Edge:
+    """A dependency and where it is written."""
+
+    dependency: Dependency
+    node: Node
+    path: str
 
 
-class InstanceReader:
-    """Reads one instance. Owned by one thread."""
+@dataclass
+class Part:
+    """What a mapping says, by key; of a key that could not be read only that it is there."""
 
-    def __init__(self, checker: Checker, path: str, defaults: dict[str, Node]) -> None:
-        self._checker = checker
-        self._path = path
-        self._defaults = defaults
-        self._fields: dict[str, Node] = {}
+    node: Node
+    path: str
+    nodes: dict[str, Node] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    present: set[str] = field(default_factory=set)
 
-    def read(self, node: Node, timezone: str) -> InstanceSpec | None:
-        """Return the spec, or None after having noted what is wrong."""
-        before = len(self._checker.problems)
-        own = self._checker.mapping(node, self._path, INSTANCE_KEYS)
-        if not isinstance(node, Mapping):
-            return None
-        self._fields = self._defaults | own
-        for key in ("id", "app"):
-            self._require(node, key)
-        if not {"schedule", "depends_on"} & self._fields.keys():
-            self._checker.add(node, self._path, "missing_key",
-                              "a `schedule` or `depends_on` is needed")  # fmt: skip
-        fields = self._collect(timezone)
-        return InstanceSpec(**fields) if len(self._checker.problems) == before else None
-
-    def _collect(self, file_timezone: str) -> dict[str, Any]:
-        timezone = self._read("timezone", self._timezone) or file_timezone
-        found: dict[str, Any] = {
-            "id": self._read("id", self._id),
-            "app": self._read("app", self._checker.text),
-            "command": self._read("command", self._words),
-            "env": self._read("env", self._variables),
-            "place": self._read("place", self._checker.text),
-            "sensors": self._read("sensors", self._variables),
-            "node_labels": self._read("node", self._labels),
-            "timezone": timezone,
-            "schedule": self._read(
-                "schedule", lambda n, p: ScheduleReader(self._checker, n, p).read(timezone)
-            ),
-            "depends_on": self._read("depends_on", self._dependencies),
-            "notify": self._read("notify", self._notify),
-        }
-        for key, choices in _CHOICES.items():
-            found[key] = self._read(key, lambda n, p, c=choices: self._checker.choice(n, p, c))  # type: ignore[misc]
-        for key, limits in _INTEGERS.items():
-            found[key] = self._read(
-                key,
-                lambda n, p, m=limits: self._checker.integer(n, p, *m),  # type: ignore[misc]
-            )
-        for key, field in _SPANS.items():
-            found[field] = self._read(key, self._span)
-        found |= self._read("resources", self._resources) or {}
-        return {key: value for key, value in found.items() if value is not None}
-
-    def _read(self, key: str, read: Callable[[Node, str], Any]) -> Any:
-        node = self._fields.get(key)
-        return None if node is None else read(node, join(self._path, key))
-
-    def _require(self, node: Node, key: str) -> None:
-        if key not in self._fields:
-            self._checker.add(node, join(self._path, key), "missing_key", f"{key!r} is missing")
-
-    def _id(self, node: Node, path: str) -> str | None:
-        text = self._checker.text(node, path, any_scalar=True)
-        if text is not None and ID.fullmatch(text) is None:
-            self._checker.add(node, path, "bad_id", f"{text[:80]!r} is not an instance id",
-                              "small letters, digits and -, at most 62")  # fmt: skip
-            return None
-        return text
-
-    def _timezone(self, node: Node, path: str) -> str | None:
-        return read_timezone(self._checker, node, path)
-
-    def _span(self, node: Node, path: str) -> int | None:
-        return parsed(self._checker, node, path, values.read_span)
-
-    def _words(self, node: Node, path: str) -> tuple[str, ...]:
-        items = self._checker.items(node, path)
-        found = [self._checker.text(item, where, any_scalar=True) for item, where in items]
-        return tuple(word for word in found if word is not None)
-
-    def _variables(self, node: Node, path: str) -> dict[str, str]:
-        texts: dict[str, str] = {}
-        for key, value in self._checker.mapping(node, path).items():
-            where = join(path, key)
-            if _NAME.fullmatch(key) is None:
-                self._checker.add(value, where, "bad_name", f"{key[:60]!r} is not a name here",
-                                  "letters, digits and _")  # fmt: skip
-            text = self._checker.text(value, where, any_scalar=True)
-            if text is not None:
-                texts[key] = text
-        return texts
-
-    def _labels(self, node: Node, path: str) -> dict[str, str]:
-        inner = self._checker.mapping(node, path, {"labels"}, required=("labels",))
-        labels: dict[str, str] = {}
-        if "labels" in inner:
-            for key, value in self._checker.mapping(inner["labels"], join(path, "labels")).items():
-                text = self._checker.text(value, join(path, f"labels.{key}"), any_scalar=True)
-                labels[key] = text or ""
-        return labels
-
-    def _resources(self, node: Node, path: str) -> dict[str, Any]:
-        inner = self._checker.mapping(node, path, {"cpus", "memory"})
-        found: dict[str, Any] = {}
-        if "cpus" in inner:
-            found["cpus"] = self._checker.number(inner["cpus"], join(path, "cpus"), 0.01, 1024)
-        if "memory" in inner:
-            found["memory_bytes"] = parsed(
-                self._checker, inner["memory"], join(path, "memory"), values.read_size
-            )
-        return found
-
-    def _dependencies(self, node: Node, path: str) -> tuple[Dependency, ...]:
-        found = (self._dependency(item, at) for item, at in self._checker.items(node, path))
-        return tuple(edge for edge in found if edge is not None)
-
-    def _dependency(self, node: Node, path: str) -> Dependency | None:
-        if isinstance(node, Scalar):
-            parent = self._id(node, path)
-            return Dependency(instance=parent) if parent else None
-        inner = self._checker.mapping(node, path, {"instance", "on"}, required=("instance",))
-        if "instance" not in inner:
-            return None
-        parent = self._id(inner["instance"], join(path, "instance"))
-        on = None
-        if "on" in inner:
-            on = self._checker.choice(inner["on"], join(path, "on"), _ENDS)
-        return Dependency(instance=parent, on=on or "success") if parent else None  # type: ignore[arg-type]
-
-    def _notify(self, node: Node, path: str) -> Notify | None:
-        inner = self._checker.mapping(node, path, {"url", "on"}, required=("url",))
-        if "url" not in inner:
-            return None
-        url = self._checker.text(inner["url"], join(path, "url"))
-        if url is not None and not url.startswith(("https://", "http://")):
-            where = join(path, "url")
-            self._checker.add(inner["url"], where, "bad_value", "a URL begins with https://")
-        if "on" not in inner:
-            return Notify(url=url or "")
-        items = self._checker.items(inner["on"], join(path, "on"))
-        events = (self._checker.choice(n, p, _NOTIFY_ON) for n, p in items)
-        return Notify(url=url or "", on=tuple(event for event in events if event))
+    def place_of(self, key: str) -> tuple[Node, str]:
+        return self.nodes.get(key, self.node), join(self.path, key)
 
 
-def read_timezone(checker: Checker, node: Node, path: str) -> str | None:
-    """Return an IANA zone's name."""
+def read_part(
+    checker: Checker, node: Node, path: str, model: type[msgspec.Struct]
+) -> Part:  # fmt: skip
+    """Read a mapping of instance keys; what is wrong is noted."""
+    part = Part(node, path, checker.mapping(node, path, keys_of(model)))
+    if isinstance(node, Mapping):
+        part.present = {key.text for key, _ in node.entries}
+    for key, value in part.nodes.items():
+        found = _READERS[key](checker, value, join(path, key))
+        if found is not None:
+            part.values[key] = found
+    return part
+
+
+def _id(checker: Checker, node: Node, path: str) -> str | None:
     text = checker.text(node, path)
-    if text is not None and not is_zone(text):
-        checker.add(node, path, "unknown_timezone", f"{text[:60]!r} is not an IANA zone",
-                    "names like Europe/Berlin; no abbreviations, no offsets")  # fmt: skip
+    if text is not None and re.fullmatch(values.ID, text) is None:
+        checker.add(node, path, "bad_id", f"{shorten(text)!r} is not an instance id",
+                    hint="small letters, digits and -, at most 62")  # fmt: skip
         return None
     return text
+
+
+def _app(checker: Checker, node: Node, path: str) -> str | None:
+    text = checker.text(node, path)
+    if text is not None and re.fullmatch(r"\S{1,255}", text) is None:
+        checker.add(node, path, "bad_value", f"{shorten(text)!r} is no application or image",
+                    hint="a name, or an image like registry/heating:1.4")  # fmt: skip
+        return None
+    return text
+
+
+def _place(checker: Checker, node: Node, path: str) -> str | None:
+    text = checker.text(node, path)
+    if text is not None and not text.strip():
+        checker.add(node, path, "bad_value", "a place has a name", hint="leave it out for none")
+        return None
+    return text
+
+
+def _span(checker: Checker, node: Node, path: str) -> int | None:
+    return parsed(checker, node, path, values.read_span)
+
+
+def _words_in(checker: Checker, node: Node, path: str) -> tuple[str, ...]:
+    found = (checker.text(n, p, any_scalar=True) for n, p in checker.items(node, path))
+    return tuple(word for word in found if word is not None)
+
+
+def _texts(name: str, hint: str) -> Callable[[Checker, Node, str], dict[str, str]]:
+    """Make the reader of a mapping from names of a pattern to texts."""
+
+    def read(checker: Checker, node: Node, path: str) -> dict[str, str]:
+        texts: dict[str, str] = {}
+        inner = checker.mapping(node, path)
+        for key in _keys(node):
+            where = join(path, key.text)
+            if re.fullmatch(name, key.text) is None:
+                checker.add(key, where, "bad_name", f"{shorten(key.text)!r} is not a name here",
+                            hint=hint)  # fmt: skip
+            if key.text in inner:
+                text = checker.text(inner[key.text], where, any_scalar=True)
+                texts[key.text] = text or ""
+        return texts
+
+    return read
+
+
+def _keys(node: Node) -> Iterator[Scalar]:
+    if isinstance(node, Mapping):
+        yield from (key for key, _ in node.entries)
+
+
+_labels = _texts(_LABEL, "letters, digits and _ . / -")
+
+
+def _node(checker: Checker, node: Node, path: str) -> dict[str, str]:
+    inner = checker.mapping(node, path, keys_of(NodeKeys), required=("labels",))
+    return _labels(checker, inner["labels"], join(path, "labels")) if "labels" in inner else {}
+
+
+def _resources(checker: Checker, node: Node, path: str) -> dict[str, Any]:
+    inner = checker.mapping(node, path, keys_of(ResourceKeys))
+    found: dict[str, Any] = {}
+    if "cpus" in inner:
+        limits = _limits(ResourceKeys, "cpus")
+        found["cpus"] = checker.number(inner["cpus"], join(path, "cpus"), *limits)
+    if "memory" in inner:
+        where = join(path, "memory")
+        found["memory_bytes"] = parsed(checker, inner["memory"], where, values.read_size)
+    return found
+
+
+def _edges(checker: Checker, node: Node, path: str) -> tuple[Edge, ...]:
+    edges: dict[str, Edge] = {}
+    for item, where in checker.items(node, path):
+        edge = _edge(checker, item, where)
+        if edge is None:
+            continue
+        parent = edge.dependency.instance
+        if parent in edges:
+            checker.add(edge.node, edge.path, "duplicate_parent",
+                        f"{parent!r} is waited for twice", hint="keep one of them")  # fmt: skip
+        edges.setdefault(parent, edge)
+    return tuple(edges.values())
+
+
+def _edge(checker: Checker, node: Node, path: str) -> Edge | None:
+    if not isinstance(node, Mapping):
+        parent = _id(checker, node, path)
+        return Edge(Dependency(instance=parent), node, path) if parent else None
+    inner = checker.mapping(node, path, keys_of(DependencyKeys), required=("instance",))
+    on: Any = "success"
+    if "on" in inner:
+        words = _words(DependencyKeys, "on")
+        on = checker.choice(inner["on"], join(path, "on"), words) or on
+    if "instance" not in inner:
+        return None
+    where = join(path, "instance")
+    parent = _id(checker, inner["instance"], where)
+    return Edge(Dependency(instance=parent, on=on), inner["instance"], where) if parent else None
+
+
+def _notify(checker: Checker, node: Node, path: str) -> Notify | None:
+    inner = checker.mapping(node, path, keys_of(NotifyKeys), required=("url",))
+    url = checker.text(inner["url"], join(path, "url")) if "url" in inner else None
+    if url is not None and re.fullmatch(r"https?://\S+", url) is None:
+        checker.add(inner["url"], join(path, "url"), "bad_value",
+                    f"{shorten(url)!r} is no URL", hint="a URL begins with https://")  # fmt: skip
+    if "on" not in inner:
+        return Notify(url=url or "")
+    items = checker.items(inner["on"], join(path, "on"))
+    words = _words(NotifyKeys, "on")
+    events = (checker.choice(n, p, words) for n, p in items)
+    return Notify(url=url or "", on=tuple(event for event in events if event))
+
+
+def _choice(key: str) -> Callable[[Checker, Node, str], str | None]:
+    return lambda checker, node, path: checker.choice(node, path, _words(InstanceDefaults, key))
+
+
+def _integer(key: str) -> Callable[[Checker, Node, str], int | None]:
+    return lambda checker, node, path: checker.integer(
+        node, path, *_limits(InstanceDefaults, key)
+    )  # fmt: skip
+
+
+_READERS: dict[str, Callable[[Checker, Node, str], Any]] = {
+    "id": _id,
+    "app": _app,
+    "command": _words_in,
+    "env": _texts(values.NAME, "letters, digits and _, not beginning with a digit"),
+    "place": _place,
+    "sensors": _texts(_SENSOR, "letters, digits, _ and -, not beginning with a digit"),
+    "node": _node,
+    "resources": _resources,
+    "timezone": read_timezone,
+    "schedule": read_schedule,
+    "depends_on": _edges,
+    "notify": _notify,
+    **dict.fromkeys(("timeout", "grace", "start_deadline"), _span),
+    **{key: _choice(key) for key in ("machine", "restart", "overlap", "misfire", "on_node_lost")},
+    **{key: _integer(key) for key in ("instances", "retries", "priority")},
+}

@@ -10,12 +10,22 @@ from typing import Literal
 
 import msgspec
 
+DependencyEnd = Literal["success", "failure", "done", "started"]
+Gap = Literal["shift", "skip"]
+Machine = Literal["shared", "standalone"]
+Misfire = Literal["latest", "all", "skip"]
+NotifyEvent = Literal["failed", "missed", "late", "overran", "recovered"]
+OnNodeLost = Literal["wait", "reschedule", "fail"]
+Overlap = Literal["skip", "queue_one", "queue_all", "replace", "allow"]
+OverlapTimes = Literal["first", "second", "both"]
+Restart = Literal["never", "on-failure", "always"]
+
 
 class Dependency(msgspec.Struct, frozen=True, kw_only=True):
     """An edge to a parent; `on` is the end it must come to (ENDED counts as success)."""
 
     instance: str
-    on: Literal["success", "failure", "done", "started"] = "success"
+    on: DependencyEnd = "success"
 
 
 class Notify(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,8 +53,8 @@ class Recurrence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     duration_s: int | None = None
     max_jobs: int | None = None
     exclude: tuple[date, ...] = ()
-    dst_gap: Literal["shift", "skip"] = "shift"
-    dst_overlap: Literal["first", "second", "both"] = "first"
+    dst_gap: Gap = "shift"
+    dst_overlap: OverlapTimes = "first"
 
 
 class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -57,7 +67,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     place: str | None = None
     sensors: dict[str, str] = {}
     instances: int = 1
-    machine: Literal["standalone", "shared"] = "shared"
+    machine: Machine = "shared"
     node_labels: dict[str, str] = {}
     cpus: float | None = None
     memory_bytes: int | None = None
@@ -65,15 +75,15 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     schedule: Recurrence | None = None
     depends_on: tuple[Dependency, ...] = ()
     timeout_s: int | None = None
-    restart: Literal["never", "on-failure", "always"] = "never"
+    restart: Restart = "never"
     retries: int = 0
-    overlap: Literal["skip", "queue_one", "queue_all", "replace", "allow"] = "skip"
-    misfire: Literal["latest", "all", "skip"] = "latest"
+    overlap: Overlap = "skip"
+    misfire: Misfire = "latest"
     priority: int = 50
     notify: Notify | None = None
     grace_s: int = 10
     start_deadline_s: int = 86400
-    on_node_lost: Literal["reschedule", "wait", "fail"] = "wait"
+    on_node_lost: OnNodeLost = "wait"
 
 
 _ENCODER = msgspec.json.Encoder(order="sorted")

@@ -16,6 +16,7 @@ from common.config import Settings
 from common.errors import ConfigError
 from common.lifecycle import VERSION, Context, Loop, Service, every, forever, run
 from common.messages import node_commands
+from node_manager.client.cleaner import Cleaner, ImageBook, disk_used_of
 from node_manager.client.deadlines import Deadlines, Lane
 from node_manager.client.domain.container import Owner, Policy, read_policy
 from node_manager.client.engine.connection import SOCKET
@@ -31,7 +32,7 @@ from node_manager.client.service import Agent
 
 WORKERS = {Lane.NORMAL: 4, Lane.URGENT: 2}
 SWEEP_S = 5.0
-PRUNE_S = 60.0
+CLEAN_S = 60.0
 
 
 def build(context: Context) -> Service:
@@ -47,6 +48,8 @@ def build(context: Context) -> Service:
     receiver = Receiver(
         bus, producer, f"client-{identity.node_id}", node_commands(identity.node_id), agent.handle
     )
+    disk_used = disk_used_of(_journal_path(settings).parent)
+    cleaner = Cleaner(parts.engine, parts.journal, parts.images, disk_used)
     heartbeats = Heartbeats(agent, identity, Ways(parts.engine, producer, clock))
 
     def close() -> None:
@@ -59,9 +62,13 @@ def build(context: Context) -> Service:
         loops=[
             forever("commands", receiver.run_once, receiver.wake),
             forever("beats", heartbeats.run_once, heartbeats.wake),
-            *_loops(agent, parts),
+            *_loops(agent, parts, cleaner),
         ],
-        checks={"docker": agent.docker_error, "kafka": lambda: bus.ping(5.0)},
+        checks={
+            "docker": agent.docker_error,
+            "kafka": lambda: bus.ping(5.0),
+            "disk": cleaner.disk_error,
+        },
         figures={
             "containers": lambda: len(agent.containers()),
             "reports_waiting": lambda: len(parts.outbox),
@@ -73,31 +80,32 @@ def build(context: Context) -> Service:
 
 def _parts(settings: Settings, clock: Clock, node_id: str, producer: Producer) -> Parts:
     owner = Owner(settings.text("PLATFORM", "rota"), node_id)
-    path = Path(settings.text("CLIENT_JOURNAL", "/var/lib/rota/client/journal"))
+    path = _journal_path(settings)
     engine = DockerEngine(owner, settings.text("CLIENT_DOCKER", SOCKET))
+    journal = Journal(path, clock.now())  # it makes the folder
+    images = ImageBook(path.with_name("images.json"), clock)
     return Parts(
         owner=owner, policy=_policy(settings), clock=clock, engine=engine,
-        journal=Journal(path, clock.now()), deadlines=Deadlines(clock), outbox=Outbox(producer),
-        pulls=Pulls(engine), logs=LogStore(path.parent / "logs"),
+        journal=journal, deadlines=Deadlines(clock), outbox=Outbox(producer), images=images,
+        pulls=Pulls(engine, images.note_pulled), logs=LogStore(path.parent / "logs"),
     )  # fmt: skip
 
 
-def _loops(agent: Agent, parts: Parts) -> list[Loop]:
+def _loops(agent: Agent, parts: Parts, cleaner: Cleaner) -> list[Loop]:
     """List what goes on without Kafka, too: deadlines are kept by these alone."""
     watch = Watch(agent, parts.engine, parts.clock)
-
-    def prune() -> None:
-        parts.logs.prune()
-        if parts.journal.needs_compaction():
-            parts.journal.compact(parts.clock.now())
 
     return [
         forever("reports", lambda: parts.outbox.run_once(agent.on_sent), parts.outbox.wake),
         forever("events", watch.run_once, watch.wake),
         every(SWEEP_S, "sweep", agent.sweep),
-        every(PRUNE_S, "prune", prune),
+        every(CLEAN_S, "clean", lambda: cleaner.run_once(parts.logs, parts.clock.now())),
         *_workers(agent, parts.deadlines),
     ]
+
+
+def _journal_path(settings: Settings) -> Path:
+    return Path(settings.text("CLIENT_JOURNAL", "/var/lib/rota/client/journal"))
 
 
 def _workers(agent: Agent, deadlines: Deadlines) -> list[Loop]:

@@ -92,15 +92,10 @@ class Journal:
             return False
         return True
 
-    def mark(self, key: Key, *, announced: bool = False, signalled: bool = False) -> None:
-        """Remember what need not survive a crash."""
+    def mark(self, key: Key, **done: bool) -> None:
+        """Remember what need not survive a crash: announced, signalled, fetched."""
         with self._lock:
-            record = self._records.get(key, Record())
-            self._records[key] = replace(
-                record,
-                announced=announced or record.announced,
-                signalled=signalled or record.signalled,
-            )
+            self._records[key] = replace(self._records.get(key, Record()), **done)  # type: ignore[arg-type]
 
     def needs_compaction(self) -> bool:
         with self._lock:

@@ -31,6 +31,7 @@ from common.messages import (
 )
 from common.schedule import load, spec_to_json
 from common.secret import Secret
+from scheduler.events import Events
 from scheduler.intake import Intake
 from scheduler.service import LeaseLostError, Scheduler
 from tests.support.servers import SqlServer
@@ -45,14 +46,15 @@ CREATE TABLE IF NOT EXISTS rota_app.instances (instance_id VARCHAR(62) PRIMARY K
   updated_at DATETIME(6));
 -- name: make_requests
 CREATE TABLE IF NOT EXISTS rota_app.job_requests (request_id BIGINT AUTO_INCREMENT PRIMARY KEY,
-  kind VARCHAR(8), instance_id VARCHAR(62), job_id VARCHAR(120), requested_by VARCHAR(64),
-  requested_at DATETIME(6));
+  kind VARCHAR(16), instance_id VARCHAR(62), job_id VARCHAR(120), due DATETIME(6), forced BOOL,
+  requested_by VARCHAR(64), requested_at DATETIME(6));
 -- name: put_instance
 REPLACE INTO rota_app.instances VALUES (%(id)s, %(version)s, %(spec)s, 'image:1', '[]', %(paused)s,
   FALSE, %(at)s, UTC_TIMESTAMP(6));
 -- name: put_request
-INSERT INTO rota_app.job_requests (kind, instance_id, job_id, requested_by, requested_at)
-VALUES ('kill', %(id)s, %(job)s, 'me', UTC_TIMESTAMP(6));
+INSERT INTO rota_app.job_requests (kind, instance_id, job_id, due, forced, requested_by,
+  requested_at)
+VALUES (%(kind)s, %(id)s, %(job)s, NULL, %(forced)s, 'me', %(at)s);
 -- name: clean_jobs
 DELETE FROM rota_scheduler.jobs;
 -- name: clean_schedules

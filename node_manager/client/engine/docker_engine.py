@@ -34,6 +34,7 @@ QUICK_S = 10.0
 CREATE_S = 30.0
 START_S = 60.0
 STREAM_OPEN_S = 10.0
+FOLLOW_S = 6 * 3600.0  # a container may be quiet for long; whoever leaves closes the stream
 CONFLICT = 409
 
 
@@ -108,6 +109,26 @@ class DockerEngine:
         except docker.errors.APIError as error:
             raise EngineUnavailableError(words_of(error)) from error
 
+    def has_image(self, image: str) -> bool:
+        try:
+            self._docker.call(QUICK_S, lambda api: api.inspect_image(image))  # type: ignore[no-untyped-call]
+        except (docker.errors.ImageNotFound, NoSuchContainerError):
+            return False
+        except docker.errors.APIError as error:
+            raise EngineUnavailableError(words_of(error)) from error
+        return True
+
+    def remove_image(self, image: str) -> bool:
+        try:
+            self._docker.call(CREATE_S, lambda api: api.remove_image(image))
+        except (docker.errors.ImageNotFound, NoSuchContainerError):
+            return True
+        except docker.errors.APIError as error:
+            if error.status_code == CONFLICT:
+                return False
+            raise EngineUnavailableError(words_of(error)) from error
+        return True
+
     def pull(self, image: str, limit_s: float) -> None:
         until = time.monotonic() + limit_s
         try:
@@ -122,7 +143,7 @@ class DockerEngine:
         stream = self._docker.call(
             STREAM_OPEN_S,
             lambda api: api.logs(name, stream=True, follow=follow, tail=lines),
-            read_s=START_S,
+            read_s=FOLLOW_S if follow else START_S,
         )
         return DockerLogStream(stream)
 

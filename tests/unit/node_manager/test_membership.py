@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.messages import NodeHeartbeat, NodeState
-from node_manager.domain.membership import after_heartbeat, after_silence, forgive, to_be_probed
+from node_manager.domain.membership import (
+    after_heartbeat,
+    after_silence,
+    after_wish,
+    forgive,
+    to_be_probed,
+)
 from node_manager.domain.node import Moment, Probe, Wish
 
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)

@@ -1,0 +1,28 @@
+"""The HTTP application: routes, errors, limits and headers."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from application_manager.api import fleet, jobs, login, schedules
+from application_manager.api.guard import check_guarded
+from application_manager.api.limits import MOST_BODY_BYTES, Limits
+from application_manager.api.openapi import add_openapi
+from application_manager.api.parts import Parts
+from application_manager.api.problems import add_handlers
+from application_manager.page import router as page
+
+ROUTERS = (schedules.router, jobs.router, fleet.router, login.router, page)
+
+
+def build_app(parts: Parts) -> FastAPI:
+    """Put the application together; raises `ConfigError` if a route has no policy."""
+    app = FastAPI(title="Rota", version="1", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.parts = parts
+    for router in ROUTERS:
+        app.include_router(router, max_body_size=MOST_BODY_BYTES)
+    add_openapi(app)
+    add_handlers(app)
+    app.add_middleware(Limits)
+    check_guarded(app)
+    return app
