@@ -119,7 +119,7 @@ def _client_parts(world: World, machine: Machine, life: Life) -> dict[str, Any]:
 
     return {
         "DockerEngine": engine, "Journal": journal, "Agent": SimAgent,
-        "Pulls": lambda one: Pulls(one, AtOnce()),
+        "Pulls": lambda *parts: Pulls(*parts, AtOnce()),
         "Deadlines": lambda clock: SimDeadlines(world, life, clock),
         "Outbox": lambda producer: SimOutbox(world, producer),
         "start_log_server": lambda *_: _NoServer(), "LogStore": lambda *_: _NoLogs(),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
+import threading
 import traceback
 import zlib
 from collections.abc import Callable, Iterator
@@ -132,6 +133,7 @@ class Process:
                 self.die()
                 return
         for loop in life.service.loops:
+            _unblock(loop, world)
             running = Running(self, loop, next(world.numbers), world.soon())
             if isinstance(loop, Every):
                 loop.woken = Signal(world)  # type: ignore[assignment]
@@ -170,6 +172,14 @@ class Process:
         self.world.note("freeze", f"{self.name} for {seconds:.1f} s")
         self.frozen_until = max(self.frozen_until, self.world.time + seconds)
         self.down.append((self.world.time, self.frozen_until))
+
+
+def _unblock(loop: Loop, world: World) -> None:
+    """Let what a loop's owner waits for be signals of the world."""
+    owner = getattr(getattr(loop, "function", None), "__self__", None)
+    for name, value in list(vars(owner).items()) if hasattr(owner, "__dict__") else ():
+        if isinstance(value, threading.Event):
+            setattr(owner, name, Signal(world))
 
 
 @dataclass(frozen=True)
