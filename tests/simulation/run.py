@@ -32,7 +32,7 @@ def live(scenario: Scenario) -> dict[str, Any]:
             "jobs": len(history.rows), "runs": len(history.docker),
             "crashes": sum(p.lives - 1 for p in platform.world.processes),
             "calls": platform.world.calls, "simulated_s": platform.world.time,
-            "trace": platform.world.trace,
+            "trace": platform.world.trace, "tracebacks": list(platform.world.errors.values()),
         }  # fmt: skip
     finally:
         platform.close()
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
             totals[name] += outcome[name]
         if outcome["violations"]:
             totals["failed"] += 1
-            outcome.pop("trace")
+            outcome.pop("trace"), outcome.pop("tracebacks")
             print(json.dumps(outcome), flush=True)
     print(json.dumps({"totals": totals, "seconds": round(time.monotonic() - began, 2)}))
     return 1 if totals["failed"] else 0
@@ -67,7 +67,7 @@ def _replay(seed: int) -> int:
     if "--logs" not in sys.argv:
         quiet()
     outcome = live(make_scenario(seed))
-    print("\n".join(outcome.pop("trace")))
+    print("\n".join(outcome.pop("trace") + outcome.pop("tracebacks")))
     print(json.dumps(outcome, indent=1))
     return 1 if outcome["violations"] else 0
 

@@ -202,7 +202,7 @@ class World:
         self.chaos = Chaos()
         self.processes: list[Process] = []
         self.current: Process | None = None
-        self.errors: list[str] = []
+        self.errors: dict[str, str] = {}  # with the traceback of each first one
         self.trace: list[str] = []
         self.digest = 0
         self.calls = 0
@@ -360,7 +360,7 @@ class World:
             running.failures += 1
             where = f"{running.process.name}/{running.loop.name}"
             self.note("failed", f"{where}: {error!r}")
-            self.errors.append(f"{self.time:.3f} {where}: {traceback.format_exc()}")
+            self.errors.setdefault(f"{where}: {error!r}", traceback.format_exc())
             if running.failures >= FAILURES_IN_A_ROW:
                 raise Crash from error
             return self._backoff(running)
