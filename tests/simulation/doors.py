@@ -55,6 +55,11 @@ class SimBus:
         if fails or "bus" in self._life.process.cut:
             raise BusUnavailableError(f"simulated at {door}")
 
+    def tell(self, what: str) -> None:
+        world = self._broker.world
+        if world.is_verbose:
+            world.trace.append(f"{world.time:10.3f} {self._life.process.name} sends {what}")
+
     def producer(self) -> SimProducer:
         return SimProducer(self, self._broker)
 
@@ -87,6 +92,7 @@ class SimProducer:
 
     def send(self, topic: str, key: str | None, value: bytes) -> Sent:
         self._bus.check("send")
+        self._bus.tell(f"{topic} {value.decode()}")
         self._broker.disturb(topic)
         sent = self._producer.send(topic, key, value)
         self._broker.arrived[topic].set()

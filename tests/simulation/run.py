@@ -20,9 +20,10 @@ from tests.simulation.platform import Platform
 from tests.simulation.scenario import Scenario, make_scenario
 
 
-def live(scenario: Scenario) -> dict[str, Any]:
+def live(scenario: Scenario, *, is_verbose: bool = False) -> dict[str, Any]:
     """Live through one scenario; return what is wrong, and figures."""
     platform = Platform(scenario)
+    platform.world.is_verbose = is_verbose
     try:
         history = platform.live()
         found = [f"{one.promise} {one.text}" for one in check(history)]
@@ -66,7 +67,7 @@ def main(arguments: list[str]) -> int:
 def _replay(seed: int) -> int:
     if "--logs" not in sys.argv:
         quiet()
-    outcome = live(make_scenario(seed))
+    outcome = live(make_scenario(seed), is_verbose=True)
     print("\n".join(outcome.pop("trace") + outcome.pop("tracebacks")))
     print(json.dumps(outcome, indent=1))
     return 1 if outcome["violations"] else 0

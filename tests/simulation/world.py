@@ -204,6 +204,7 @@ class World:
         self.current: Process | None = None
         self.errors: dict[str, str] = {}  # with the traceback of each first one
         self.trace: list[str] = []
+        self.is_verbose = False
         self.digest = 0
         self.calls = 0
         self.numbers = itertools.count()
