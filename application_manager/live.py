@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from threading import Lock
+from typing import Any
 
 from common.bus.receive import Received
+from common.heartbeat import HeartbeatMonitor
 from common.messages import NodeLoad
+
+SILENT_AFTER_S = 15.0
 
 
 class Loads:
@@ -31,3 +36,18 @@ class Loads:
         """Return a node's last sample."""
         with self._lock:
             return self._last.get(node_id)
+
+
+def list_services(monitor: HeartbeatMonitor, now: datetime) -> list[dict[str, Any]]:
+    """List services, replica by replica; `ok`, `unwell` or `silent`."""
+    found = []
+    for beat, age_s in monitor.services(now):
+        wrong = {name: said for name, said in beat.health.items() if said != "ok"}
+        state = "silent" if age_s > SILENT_AFTER_S else "unwell" if wrong else "ok"
+        found.append({
+            "key": f"{beat.service}/{beat.replica}", "service": beat.service,
+            "replica": beat.replica, "state": state, "host": beat.host, "build": beat.build,
+            "started_at": beat.started_at, "age_s": round(age_s, 1),
+            "health": dict(beat.health), "figures": dict(beat.figures),
+        })  # fmt: skip
+    return found

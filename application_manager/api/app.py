@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from application_manager.api import fleet, jobs, login, schedules
+from application_manager.api import asks, fleet, jobs, login, people, schedules, stream
 from application_manager.api.guard import check_guarded
 from application_manager.api.limits import MOST_BODY_BYTES, Limits
 from application_manager.api.openapi import add_openapi
@@ -12,7 +12,10 @@ from application_manager.api.parts import Parts
 from application_manager.api.problems import add_handlers
 from application_manager.page import router as page
 
-ROUTERS = (schedules.router, jobs.router, fleet.router, login.router, page)
+ROUTERS = (
+    schedules.router, jobs.router, asks.router, people.router, fleet.router, stream.router,
+    login.router, page,
+)  # fmt: skip
 
 
 def build_app(parts: Parts) -> FastAPI:
