@@ -72,7 +72,7 @@ def end_of(due: datetime, stop: datetime | None, usual_s: float | None) -> datet
 
 @dataclass(frozen=True)
 class Sums:
-    """Many spans in one: their amount, and it weighted with where in a step each begins and ends."""
+    """Many spans in one: their amount, and it weighted with where in its step each begins, ends."""
 
     total: float
     begin: float
