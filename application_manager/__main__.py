@@ -40,6 +40,9 @@ def build(context: Context) -> Service:
     database = MySqlDatabase(
         settings.mysql("rota_app"), load_queries("application_manager"), CONNECTIONS
     )
+    screens = MySqlDatabase(
+        settings.mysql("rota_app"), load_queries("application_manager.dashboard"), CONNECTIONS
+    )
     clock = DisciplinedClock(context.clock, partial(database_now, database))
     outbox = every(1.0, "outbox", Publisher(database, producer, clock).run_once)
     http = _http(settings)
@@ -47,7 +50,8 @@ def build(context: Context) -> Service:
     feed = Feed(database, clock, sources_of(database, loads, monitor, clock))
     people = People(database)
     parts = Parts(
-        database=database, clock=clock, people=people, loads=loads, feed=feed, monitor=monitor,
+        database=database, screens=screens, clock=clock, people=people, loads=loads,
+        feed=feed, monitor=monitor,
         schedules=Schedules(database, outbox.wake), asks=Asks(database, clock, outbox.wake),
         versions=Versions(database, outbox.wake), registry=Registry(database, people),
         client_token=_secret(settings, "CLIENT_TOKEN"),
@@ -69,7 +73,7 @@ def build(context: Context) -> Service:
             every(5.0, "clock", clock.sync),
         ],
         checks={"mysql": database.ping, "kafka": partial(bus.ping, 3.0), "first": first.check},
-        close=partial(_close, server, receiver, monitor, bus, database),
+        close=partial(_close, server, receiver, monitor, bus, screens, database),
         producer=producer,
     )
 

@@ -10,11 +10,12 @@ from application_manager.api.limits import MOST_BODY_BYTES, Limits
 from application_manager.api.openapi import add_openapi
 from application_manager.api.parts import Parts
 from application_manager.api.problems import add_handlers
-from application_manager.page import router as page
+from application_manager.dashboard import add_dashboard
+from application_manager.dashboard.errors import PageErrors
 
 ROUTERS = (
     schedules.router, jobs.router, asks.router, people.router, fleet.router, stream.router,
-    login.router, page,
+    login.router,
 )  # fmt: skip
 
 
@@ -24,8 +25,10 @@ def build_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     for router in ROUTERS:
         app.include_router(router, max_body_size=MOST_BODY_BYTES)
+    add_dashboard(app)
     add_openapi(app)
     add_handlers(app)
     app.add_middleware(Limits)
+    app.add_middleware(PageErrors)
     check_guarded(app)
     return app

@@ -23,9 +23,13 @@ from common.secret import Secret
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything behind the routes."""
+    """Everything behind the routes.
+
+    `screens` is the dashboard's own pool, which only reads: pages that wait never hold up the API.
+    """
 
     database: Database
+    screens: Database
     clock: Clock
     people: People
     schedules: Schedules

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
@@ -71,7 +72,8 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(ApiError)
     def _api(request: Request, error: ApiError) -> Response:
         if error.status == HTTPStatus.UNAUTHORIZED and wants_page(request):
-            return RedirectResponse(f"/login?next={request.url.path}", 303)
+            wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return RedirectResponse(f"/login?next={quote(wanted)}", 303)
         headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
         return problem(error, headers)
 

@@ -169,8 +169,9 @@ def world(**changes: Any) -> Iterator[World]:
     people.make_first(Secret(PASSWORD), Secret(TOKEN))
     loads, monitor = Loads(), HeartbeatMonitor(bus, producer)
     feed = Feed(database, clock, sources_of(database, loads, monitor, clock))
+    screens = MemoryDatabase(server, "rota_app", load_queries("application_manager.dashboard"))
     parts = replace(Parts(
-        database=database, clock=clock, people=people, loads=loads, monitor=monitor, feed=feed,
+        database=database, screens=screens, clock=clock, people=people, loads=loads, monitor=monitor, feed=feed,
         schedules=Schedules(database, lambda: wakes.append(1)),
         asks=Asks(database, clock, lambda: wakes.append(1)),
         versions=Versions(database, lambda: wakes.append(1)), registry=Registry(database, people),
