@@ -47,8 +47,11 @@ def insert_jobs(
         for edge in job.edges
     ]  # fmt: skip
     transaction.execute_many("insert_edges", edges)
-    births = [Move(job.job_id, None, job.state, job.reason, job.detail) for job in written]
-    record_moves(transaction, now, births)
+    for job in written:
+        check_move(None, job.state)
+    for start in range(0, len(written), ROWS_A_STATEMENT):
+        born = [job.job_id for job in written[start : start + ROWS_A_STATEMENT]]
+        transaction.execute("insert_births", jobs=born, at=now)
     return written
 
 
