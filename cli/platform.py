@@ -27,6 +27,8 @@ _MACHINES = (
     Column("docker", "docker"), Column("cpus", "cpus"), Column("memory_mb", "memory MiB"),
     Column("detail", "detail", is_wide=True),
 )  # fmt: skip
+_STEPS = tuple(Column(key, key) for key in ("machine", "action", "risk", "reason"))
+_PLACED = tuple(Column(key, key) for key in ("service", "machine", "reason"))
 DEFAULT = Path("platform.yml")
 
 
@@ -53,6 +55,41 @@ def up(file: File = None) -> None:
     print(f"the page: {result.url}")
     if result.is_first:
         print(f"log in as: admin\npassword: {result.admin_password}   (shown this once)")
+
+
+@app.command("plan")
+def show_plan(
+    file: File = None,
+    output: Output = Format.TABLE,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="exit 20 when there is something to do")
+    ] = False,
+) -> None:
+    """Show what `up` would do, where, why and at what risk; changes nothing.
+
+    Example: rota platform plan -f platform.yml --detailed-exitcode
+    """
+    import sys
+
+    from common.ssh.paramiko_door import ParamikoDoor
+    from platform_initializer.preview import preview
+
+    with translated():
+        found = preview(_described(file), ParamikoDoor())
+    rows = [{"machine": name, "action": "make the machine", "reason": "it is not there",
+             "risk": "none"} for name in found.missing]  # fmt: skip
+    rows += [{"machine": step.machine, "action": step.title, "reason": step.reason,
+              "risk": step.risk.value} for step in found.steps]  # fmt: skip
+    if output is Format.TABLE and found.placed:
+        print_rows([vars(placed) for placed in found.placed], _PLACED, output, "service")
+        print()
+    if rows or output is not Format.TABLE:
+        print_rows(rows, _STEPS, output, "action")
+    changes = f"{len(rows)} changes" if rows else "nothing to change"
+    later = "; what runs on them is known once they are there" if found.missing else ""
+    print(changes + later, file=sys.stderr)
+    if detailed_exitcode and found.has_changes:
+        raise typer.Exit(ExitCode.HAS_CHANGES)
 
 
 @app.command()

@@ -86,6 +86,7 @@ class Host:
         try:
             self._lock.read_until(b"held\n", 10.0)
         except SshUnreachableError as error:
+            self.command("becoming root", ["true"])  # no right to that ends the stream just so
             raise LockHeldError(
                 f"{self.name}: another `rota platform` command holds {LOCK} there"
             ) from error

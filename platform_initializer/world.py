@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from platform_initializer.domain.container import ContainerSpec
 from platform_initializer.domain.description import Description
@@ -44,9 +45,13 @@ class World:
         """The machines' names, in the order of the file."""
         return list(self.machines)
 
+    @cached_property
+    def _placed(self) -> Sequence[Placed]:
+        return place(self.description, self.names, self.facts)
+
     def placed(self) -> Sequence[Placed]:
         """Decide which service runs where."""
-        return place(self.description, self.names, self.facts)
+        return self._placed
 
     def homes_of(self, service: str) -> list[str]:
         """Name the machines a service runs on."""
@@ -70,7 +75,9 @@ class World:
         spec = container_of(service, self.site(), Place(machine, there.address, labels))
         files = [(f.path, digest(f.content)) for f in self.secret_files(service)]
         if service == "node_manager":
-            files.append((MAP, digest(self.machines_map())))
+            reached = [(name, m.address, m.login.port, m.host_key, m.is_local)
+                       for name, m in self.machines.items()]  # fmt: skip
+            files.append((MAP, digest(repr(reached).encode())))
         return replace(spec, files=tuple(files))
 
     def secret_files(self, service: str) -> list[RemoteFile]:

@@ -91,3 +91,20 @@ def test_all_problems_are_told_at_once_with_the_nearest_word():
     found, whole = problems(BASE + "servces: {}\nmachines:\n  - {name: m, adress: h, host_key: 7}\n")
     assert [line for line, _, _ in found] == [3, 5, 5, 5]
     assert {p.hint for p in whole} >= {"did you mean `services`?", "did you mean `address`?"}
+
+
+@pytest.mark.parametrize(("services", "code"), [
+    ("{mysql: {on: [m, n]}}", "too_many"),
+    ("{scheduler: {on: [m], replicas: 2}}", "too_many"),
+])
+def test_a_pin_that_cannot_be_is_told(services, code):
+    found, _ = problems(BASE + "machines: [{name: m, address: h}, {name: n, address: i}]\n"
+                        f"services: {services}\n")
+    assert [line for line, _, _ in found] == [4]
+    assert found[0][1] == code
+
+
+def test_a_service_pinned_to_two_machines_has_two_replicas():
+    two = read(BASE + "machines: [{name: m, address: h}, {name: n, address: i}]\n"
+               "services: {scheduler: {on: [m, n]}}\n")
+    assert two.wish("scheduler") == ServiceWish(on=("m", "n"), replicas=2)
