@@ -44,7 +44,7 @@ def _run(size: int) -> tuple[float, dict[str, float], dict[str, Any]]:
         before = rig.count("count_jobs")
         lead = timedelta(seconds=LEAD_S + size / 20_000 + size / 40_000)
         due = (now() + lead).replace(microsecond=0)
-        rig.put(specs(size, due, timedelta(0), 3600))
+        rig.put(specs(size, due, 3600))
         say(f"{size:,} schedules written, due in {(due - now()).total_seconds():.1f} s")
         replica = rig.start()
         rig.wait_held("one", 16)

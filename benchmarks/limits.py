@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 
 from benchmarks.rig import Rig, now, say, specs
 from common.bus import TopicSpec
@@ -28,7 +27,7 @@ def jobs_of(count: int, prefix: str) -> list[tuple[Schedule, NewJob]]:
     """Make as many jobs as a storm has, under ids of their own."""
     due = now().replace(microsecond=0)
     made = []
-    for spec in specs(count, due, timedelta(0), 3600):
+    for spec in specs(count, due, 3600):
         definition = Definition(1, spec, "registry/app:1.4", ("python", "-m", "app"))
         schedule = Schedule(f"{prefix}-{spec.id}", 0, definition, "active", due, due)
         made.append((schedule, new_job(schedule, due, 0, JobState.QUEUED)))

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +65,17 @@ def say(text: str) -> None:
     print(f"  {text}", file=sys.stderr, flush=True)
 
 
-def specs(count: int, first: datetime, step: timedelta, interval_s: int) -> Iterator[InstanceSpec]:
-    """Make instances whose first due times lie `step` apart."""
+def specs(
+    count: int, first: datetime, interval_s: int, prefix: str = "site"
+) -> Iterator[InstanceSpec]:
+    """Make instances that are first due at one instant."""
     for number in range(count):
         yield InstanceSpec(
-            id=f"site-{number:07d}-heating", app="heating-control", env={"MODE": "eco"},
+            id=f"{prefix}-{number:07d}-heating", app="heating-control", env={"MODE": "eco"},
             place=f"hostel-{number % 1000}", sensors={"temperature": f"th-{number}"},
             cpus=0.5, memory_bytes=134217728,
             schedule=Recurrence(
-                form="every", start=first + number * step, step=interval_s, duration_s=300),
+                form="every", start=first, step=interval_s, duration_s=300),
         )  # fmt: skip
 
 
