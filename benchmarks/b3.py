@@ -42,7 +42,7 @@ def _run(rig: Rig, size: int) -> tuple[float, float, dict[str, Any]]:
     first_life = rig.start(ROTA_SCHEDULER_LEASE_S="3")
     rig.wait_held("one", 16)
     first_life.kill()
-    while now() < due + timedelta(seconds=11):  # over ten seconds ago: missed, so the policy decides
+    while now() < due + timedelta(seconds=11):  # over ten seconds ago: the misfire policy decides
         time.sleep(0.1)
     limit = _bare_s(rig)
     second_life = rig.start()

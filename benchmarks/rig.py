@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -210,8 +210,10 @@ class Rig:
 @contextmanager
 def new_rig() -> Iterator[Rig]:
     """Start servers, and end all that ran on them."""
-    with tempfile.TemporaryDirectory() as folder, servers.mysql() as mysql, servers.kafka() as kafka:
-        rig = Rig(mysql, kafka, Path(folder))
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        mysql = stack.enter_context(servers.mysql())
+        rig = Rig(mysql, stack.enter_context(servers.kafka()), Path(folder))
         try:
             yield rig
         finally:
