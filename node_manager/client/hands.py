@@ -44,6 +44,7 @@ from node_manager.client.journal import Journal
 from node_manager.client.log_store import LogStore
 from node_manager.client.pulls import Pulls
 from node_manager.client.reports import Outbox
+from node_manager.client.standing import NameRegister
 
 _log = logger("client")
 
@@ -62,6 +63,7 @@ class Parts:
     pulls: Pulls
     logs: LogStore
     images: ImageBook
+    register: NameRegister
 
 
 class Hands:
