@@ -54,6 +54,7 @@ class Bench:
     def __init__(self, folder: Any) -> None:
         self.folder = folder
         self.boot_id = "b1"
+        self.policy = Policy()
         self.clock = ManualClock(NOW)
         self.bus = MemoryBus(self.clock)
         self.bus.create_topics(fixed_topics())
@@ -69,7 +70,7 @@ class Bench:
         self.register = NameRegister("m1", self.boot_id, "10.0.0.1", self.clock)
         self.agent = Agent(
             Parts(
-                owner=OWNER, policy=Policy(), clock=self.clock, engine=self.engine,
+                owner=OWNER, policy=self.policy, clock=self.clock, engine=self.engine,
                 journal=self.journal, deadlines=self.deadlines, outbox=self.outbox,
                 pulls=Pulls(self.engine, self.images.note_pulled, AtOnce()), logs=self.logs,
                 images=self.images, register=self.register,
