@@ -39,6 +39,7 @@ from node_manager.client.pulls import Pulls
 from node_manager.client.reports import Outbox
 from node_manager.client.service import Agent
 from node_manager.client.standing import NameRegister
+from node_manager.client.steady_clock import SteadyClock
 from node_manager.client.watchdog import ALIVE
 
 WORKERS = {Lane.NORMAL: 4, Lane.URGENT: 2}
@@ -48,7 +49,7 @@ CLEAN_S = 60.0
 
 def build(context: Context) -> Service:
     """Make the client from its settings; nothing here needs Kafka or Docker to be up."""
-    settings, clock = context.settings, context.clock
+    settings, clock = context.settings, SteadyClock(context.clock)
     identity = _identity(settings)
     bus = KafkaBus(settings.kafka(), f"client-{identity.node_id}")
     producer = bus.producer()
@@ -61,13 +62,15 @@ def build(context: Context) -> Service:
     names = Receiver(bus, producer, None, NODES, parts.register.hear)
     parts.register.follow(names.caught_up, agent.changed.set)
     cleaner = _cleaner(settings, parts)
-    heartbeats = Heartbeats(agent, identity, Ways(parts.engine, producer, clock, parts.register))
+    ways = Ways(parts.engine, producer, context.clock, parts.register)
+    heartbeats = Heartbeats(agent, identity, ways)
 
     def close() -> None:
         server.shutdown()
         for open_one in (receiver, names, producer, bus, parts.pulls, parts.engine, parts.journal):
             open_one.close()
 
+    clock.believe(parts.register.has_clock_complaint, heartbeats.heard_for_s)
     agent.recover()
     return Service(
         loops=[
@@ -77,11 +80,9 @@ def build(context: Context) -> Service:
             *_loops(agent, parts, cleaner),
         ],
         checks={
-            "docker": agent.docker_error,
-            "name": parts.register.error,
+            **_checks(settings, clock, parts, agent),
             "kafka": lambda: bus.ping(5.0),
             "disk": cleaner.disk_error,
-            "watchdog": _watchdog_check(settings, clock),
         },
         figures=_figures(agent, parts),
         close=close,
@@ -106,10 +107,17 @@ def _cleaner(settings: Settings, parts: Parts) -> Cleaner:
     return Cleaner(parts.engine, parts.journal, parts.images, disk_used)
 
 
-def _watchdog_check(settings: Settings, clock: Clock) -> Callable[[], str | None]:
-    """Look for the sign of life of the machine's watchdog, where there is a folder for it."""
+def _checks(
+    settings: Settings, clock: SteadyClock, parts: Parts, agent: Agent
+) -> dict[str, Callable[[], str | None]]:
     folder = settings.optional("CLIENT_RUN_FOLDER")
-    return partial(watchdog_error, Path(folder, ALIVE) if folder else None, clock)
+    alive = Path(folder, ALIVE) if folder else None
+    return {
+        "docker": agent.docker_error,
+        "name": parts.register.error,
+        "clock": clock.error,
+        "watchdog": partial(watchdog_error, alive, clock),
+    }
 
 
 def _parts(settings: Settings, clock: Clock, identity: Identity, producer: Producer) -> Parts:

@@ -42,7 +42,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Ways:
-    """Where heartbeats get their facts, and where they go."""
+    """Where heartbeats get their facts, and where they go; `clock` is the machine's own."""
 
     engine: Engine
     producer: Producer
@@ -59,6 +59,7 @@ class Heartbeats:
         self._engine, self._producer, self._clock = ways.engine, ways.producer, ways.clock
         self._register = ways.register
         self._sequence = 0
+        self._heard_since: float | None = None
         self._info = MachineInfo(0.0, 0)
 
     def run_once(self) -> float:
@@ -70,8 +71,19 @@ class Heartbeats:
         self._agent.changed.clear()
         message = self.message()
         pending = self._producer.send(NODE_HEARTBEATS, key_of(message), encode(message))
-        pending.wait(HEARTBEAT_S)
+        sent_at = self._clock.monotonic()
+        try:
+            pending.wait(HEARTBEAT_S)
+        except Retryable:
+            self._heard_since = None
+            raise
+        self._heard_since = self._heard_since or sent_at
         return LEAST_GAP_S
+
+    def heard_for_s(self) -> float:
+        """Return for how long every heartbeat has reached Kafka."""
+        since = self._heard_since
+        return 0.0 if since is None else self._clock.monotonic() - since
 
     def message(self) -> NodeHeartbeat:
         """Write the next heartbeat."""

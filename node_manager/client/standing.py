@@ -91,6 +91,11 @@ class NameRegister:
                     holder = self._told.address if self._told else "?"
                 return f"the machine at {holder} holds the name {self._node_id}"
 
+    def has_clock_complaint(self) -> bool:
+        """Tell whether the registry finds our clock wrong."""
+        with self._lock:
+            return self._told is not None and "its clock is" in (self._told.reason or "")
+
     def _keep(self, told: NodeChanged) -> None:
         with self._lock:
             if self._told is None or told.revision >= self._told.revision:
