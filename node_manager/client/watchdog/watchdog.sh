@@ -41,7 +41,7 @@ stop() {
     case $stopping in *" $1 "*) return 0 ;; esac
     stopping="$stopping$1 "
     # A signal since the stop time is the client's: it is alive, and counts the grace itself.
-    signalled=$(ask events --since $(($2 - $3 - 1)) --until "$(date +%s)" \
+    signalled=$(ask events --since $(($2 - $3 - 1)) --until "$(date +%s.%N)" \
         --filter event=kill --filter container="$1" --format '{{.ID}}')
     [ -z "$signalled" ] || return 0
     echo "stop container=$1 late=${age}s grace=${3}s"
