@@ -23,7 +23,7 @@ from common.messages import (
     StopContainer,
 )
 from node_manager.client.deadlines import Lane
-from node_manager.client.domain.actions import Wait
+from node_manager.client.domain.actions import Announce, Fetch, Finish, Wait
 from node_manager.client.domain.attempt import (
     Accepted,
     Entry,
@@ -213,9 +213,11 @@ class Agent:
 
     def _step(self, key: Key) -> None:
         """Decide and do, until there is nothing to do for now."""
+        seen, is_stale = None, True
         for _ in range(MOST_ACTIONS):
-            seen = self._parts.engine.inspect(key.name)
-            self._remember_sight(key, seen)
+            if is_stale:
+                seen = self._parts.engine.inspect(key.name)
+                self._remember_sight(key, seen)
             record = self._parts.journal.get(key)
             action = decide(key, record, seen, self._parts.clock.now())
             if isinstance(action, Wait):
@@ -225,6 +227,7 @@ class Agent:
                 return
             if not self._hands.carry_out(key, action, seen):
                 return
+            is_stale = not isinstance(action, Announce | Fetch | Finish)  # they touch no container
         self._parts.deadlines.put(key, self._parts.clock.now() + RETRY_AFTER, Lane.NORMAL)
 
     def _remember_sight(self, key: Key, seen: Seen | None) -> None:
