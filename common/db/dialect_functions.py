@@ -16,7 +16,6 @@ _UNITS = {
     "DAY": timedelta(days=1),
     "WEEK": timedelta(weeks=1),
 }
-_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 _WIDTH = 26
 
 
@@ -56,7 +55,7 @@ def install(connection: sqlite3.Connection, now: Callable[[], datetime]) -> None
 def _add_interval(at: str | None, sign: int, amount: float | None, unit: str) -> str | None:
     if at is None or amount is None:
         return None
-    instant = datetime.strptime(at, _FORMAT).replace(tzinfo=UTC)
+    instant = datetime.fromisoformat(at).replace(tzinfo=UTC)
     return text_of(instant + sign * float(amount) * _UNITS[unit])
 
 
