@@ -49,7 +49,8 @@ def install(connection: sqlite3.Connection, now: Callable[[], datetime]) -> None
         "FIELD": (-1, lambda wanted, *among: among.index(wanted) + 1 if wanted in among else 0),
     }
     for name, (arguments, function) in functions.items():
-        connection.create_function(name, arguments, function)
+        # within one statement UTC_TIMESTAMP is one instant, as in MySQL
+        connection.create_function(name, arguments, function, deterministic=True)
 
 
 def _add_interval(at: str | None, sign: int, amount: float | None, unit: str) -> str | None:

@@ -197,7 +197,6 @@ class _Connection:
         self._server = server
         self._database = database
         self._attached: set[str] = set()
-        self._translated: dict[str, Translated] = {}
         self._has_lock = False
         self._sqlite = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._sqlite.execute("PRAGMA case_sensitive_like = ON")
@@ -205,10 +204,7 @@ class _Connection:
         install(self._sqlite, server.clock.now)
 
     def run_text(self, text: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
-        found = self._translated.get(text)
-        if found is None:
-            found = self._translated[text] = translate(text, self._database)
-        return self.run(found, values)
+        return self.run(translate(text, self._database), values)
 
     def run(self, translated: Translated, values: Mapping[str, Any]) -> sqlite3.Cursor:
         self._attach()

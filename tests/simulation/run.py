@@ -60,7 +60,8 @@ def main(arguments: list[str]) -> int:
             totals["failed"] += 1
             outcome.pop("trace"), outcome.pop("tracebacks")
             print(json.dumps(outcome), flush=True)
-    print(json.dumps({"totals": totals, "seconds": round(time.monotonic() - began, 2)}))
+    print(json.dumps({"totals": totals, "seconds": round(time.monotonic() - began, 2),
+                      "cpu_s": round(time.process_time(), 2)}))
     return 1 if totals["failed"] else 0
 
 

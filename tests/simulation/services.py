@@ -31,6 +31,7 @@ SETTINGS = {
     "ROTA_MYSQL_HOST": "mysql",
     "ROTA_MYSQL_USER": "rota_sim",
     "ROTA_MYSQL_PASSWORD": "a-password-of-the-simulation",
+    "ROTA_SCHEDULER_LEASE_S": "8",
 }
 
 

@@ -51,10 +51,12 @@ class Signal:
     def __init__(self, world: World) -> None:
         self._world = world
         self._is_set = False
+        self.count = 0
         self.waiters: set[Running] = set()
 
     def set(self) -> None:
         self._is_set = True
+        self.count += 1
         for running in sorted(self.waiters, key=lambda one: one.number):
             running.wake()
 
