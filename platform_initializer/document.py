@@ -174,7 +174,9 @@ class _Reader:
         wishes, publish = {}, HTTP_PORT
         for service, value in keys.items():
             path = f"services.{service}"
-            known = {"on", "replicas"} | ({"publish"} if service == "application_manager" else set())
+            known = {"on", "replicas"}
+            if service == "application_manager":
+                known.add("publish")
             inner = self.checker.mapping(value, path, known=known)
             wishes[service] = self._wish(service, inner)
             if "publish" in inner:
@@ -187,10 +189,17 @@ class _Reader:
         on = self.checker.items(keys["on"], f"{path}.on") if "on" in keys else []
         machines = tuple(self._known_machine(item, where) for item, where in on)
         most = 5 if service in {"scheduler", "deployment_manager"} else 1
-        replicas = 1
+        replicas = max(1, len(machines))
         if "replicas" in keys:
             replicas = self.checker.integer(keys["replicas"], f"{path}.replicas", 1, most) or 1
-        return ServiceWish(machines, max(replicas, 1))
+        if len(machines) > most:
+            self.checker.add(keys["on"], f"{path}.on", "too_many", f"there can be {most} of it",
+                             hint="name one machine")  # fmt: skip
+        elif machines and replicas > len(machines):
+            message = f"it is pinned to {len(machines)} machines"
+            self.checker.add(keys["replicas"], f"{path}.replicas", "too_many", message,
+                             hint="name as many under `on`")  # fmt: skip
+        return ServiceWish(machines, replicas)
 
     def _known_machine(self, node: Node, path: str) -> str:
         return self.checker.choice(node, path, list(self._names)) or ""
