@@ -62,6 +62,15 @@ class Scenario:
     details: dict[str, float] = field(default_factory=dict)
 
     @property
+    def files(self) -> list[list[InstanceSpec]]:
+        """What is applied together: an instance and those that wait for it."""
+        return [
+            [one.spec, *(other.spec for other in self.wanted if other.parent == one.spec.id)]
+            for one in self.wanted
+            if one.parent is None
+        ]
+
+    @property
     def dues(self) -> tuple[Due, ...]:
         return tuple(due for wanted in self.wanted for due in wanted.told())
 
@@ -121,7 +130,7 @@ def _instance(rng: random.Random, name: str, active_s: int) -> Wanted:
     is_alone = rng.random() < 0.15
     spec = InstanceSpec(
         id=name,
-        app="app:1",
+        app="app:deaf" if rng.random() < 0.1 else "app:1",
         command=_behaviour(rng),
         instances=1 if is_alone else rng.choice((1, 1, 1, 2)),
         machine="standalone" if is_alone else "shared",

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from common.errors import ConfigError, FatalError, Retryable
 from common.lifecycle import Every, Loop, Service
@@ -99,7 +100,7 @@ class Life:
     is_alive: bool = True
     running: list[Running] = field(default_factory=list)
     service: Service | None = None
-    engine: object = None  # a client's door to Docker
+    parts: Any = None  # what others must reach of it
 
 
 @dataclass(eq=False)
