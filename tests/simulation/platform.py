@@ -108,16 +108,15 @@ class Platform:
             calm_from=seen_from,
         )
 
-    def is_settled(self) -> bool:
-        """Tell whether every job has ended and nothing runs."""
+    def unsettled(self) -> list[str]:
+        """List the jobs that have not ended, and the containers that run."""
         with self._observer("rota_scheduler").transaction() as transaction:
-            if transaction.all("live_jobs"):
-                return False
-        return not any(machine.engine.running() for machine in self.machines)
+            found = [row["job_id"] for row in transaction.all("live_jobs")]
+        return found + [name for machine in self.machines for name in machine.engine.running()]
 
     def _settle(self) -> None:
         until = self.world.time + SETTLED_WITHIN_S
-        while self.world.time < until and not self.is_settled():
+        while self.world.time < until and self.unsettled():
             self.world.run_until(self.world.time + LOOK_EVERY_S)
         self.world.run_until(self.world.time + LOOK_EVERY_S)
 

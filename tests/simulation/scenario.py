@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from common.jobs import job_id_of
 from common.schedule import InstanceSpec
@@ -105,6 +106,33 @@ def make_scenario(seed: int, *, active_s: int = 90) -> Scenario:
     calm_from = max([active_s, *(begin + length for begin, _, length in faults)])
     kills = tuple(rng.uniform(10, active_s) for _ in range(rng.choice((0, 0, 1, 3))))
     return Scenario(seed, tuple(wanted), chaos, faults, kills, calm_from)
+
+
+def thorough_scenario() -> Scenario:
+    """A calm world in which every kind of step is taken: for trying failpoints one by one."""
+
+    def wanted(name: str, step: int, seconds: str, **fields: Any) -> Wanted:
+        schedule = Recurrence(
+            form="every", start=at(15), end=at(60), step=step, duration_s=fields.pop("stop", None)
+        )
+        spec = InstanceSpec(
+            id=name, app=fields.pop("app", "app:1"), command=("run", seconds, "0"), grace_s=2,
+            schedule=schedule, start_deadline_s=60, **fields,
+        )  # fmt: skip
+        return Wanted(spec, tuple(map(float, range(15, 60, step))), 60.0)
+
+    parent = wanted("parent", 20, "3")
+    child = InstanceSpec(
+        id="child", app="app:1", command=("run", "2", "0"), grace_s=1, start_deadline_s=300,
+        depends_on=(Dependency(instance="parent"),),
+    )  # fmt: skip
+    several = (
+        wanted("often", 5, "2"), wanted("long", 15, "100", overlap="replace"),
+        wanted("short", 20, "100", stop=6, app="app:deaf"), wanted("pair", 20, "4", instances=2),
+        wanted("alone", 30, "5", machine="standalone"),
+        parent, Wanted(child, parent.dues, None, "parent"),
+    )  # fmt: skip
+    return Scenario(1, several, Chaos(), (), (25.0, 32.0, 40.0), 60.0)
 
 
 def _instances(rng: random.Random, active_s: int) -> Iterator[Wanted]:
