@@ -34,6 +34,8 @@ LOADS_EVERY_S = 5.0
 APPLIED_WITHIN_S = 2.0
 SETTLED_WITHIN_S = 150.0
 LOOK_EVERY_S = 5.0
+AWAKE_BEFORE_S = 25.0
+AWAKE_AFTER_S = 30.0
 TMPFS = Path("/dev/shm")
 
 
@@ -43,6 +45,7 @@ class Platform:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.world = World(scenario.seed)
+        self.world.chaos = scenario.chaos
         self.backbone = Backbone(self.world)
         self.folder = Path(tempfile.mkdtemp(prefix="rota-sim-", dir=TMPFS if TMPFS.is_dir() else None))
         self._set_up()
@@ -58,6 +61,13 @@ class Platform:
 
     def live(self) -> History:
         """Live through the scenario; return what happened."""
+        self._begin()
+        last_due = max(due for wanted in self.scenario.wanted for due in wanted.dues)
+        self.world.run_until(max(self.scenario.calm_from, last_due) + 1)
+        self._settle()
+        return self.history()
+
+    def _begin(self) -> None:
         world = self.world
         for process in world.processes:
             world.later(world.rng.uniform(0, 1), process.start)
@@ -70,8 +80,15 @@ class Platform:
             world.later(begin, _fault(self, kind, length))
         for moment in self.scenario.kills:
             world.later(moment, self._kill_any)
-        last_due = max(due for wanted in self.scenario.wanted for due in wanted.dues)
-        world.run_until(max(self.scenario.calm_from, last_due) + 1)
+
+    def live_in_stretches(self) -> History:
+        """The same, asleep while nothing is due: weeks pass in seconds."""
+        world = self.world
+        self._begin()
+        for due in sorted({due for wanted in self.scenario.wanted for due in wanted.dues}):
+            if due - AWAKE_BEFORE_S > world.time:
+                world.sleep_until(due - AWAKE_BEFORE_S)
+            world.run_until(due + AWAKE_AFTER_S)
         self._settle()
         return self.history()
 

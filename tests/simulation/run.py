@@ -18,7 +18,12 @@ import structlog
 from tests.checker.check import check
 from tests.simulation.failpoints import ACTS, all_failpoints, arm, disarm
 from tests.simulation.platform import Platform
-from tests.simulation.scenario import Scenario, make_scenario, thorough_scenario
+from tests.simulation.scenario import (
+    Scenario,
+    long_scenario,
+    make_scenario,
+    thorough_scenario,
+)
 
 
 def live(
@@ -30,7 +35,7 @@ def live(
     world.is_verbose = is_verbose
     passed = arm(world, *failpoint, times=2) if failpoint else lambda: 0
     try:
-        history = platform.live()
+        history = platform.live_in_stretches() if scenario.is_long else platform.live()
         found = [f"{one.promise} {one.text}" for one in check(history)]
         found += [f"{job} has not ended" for job in platform.unsettled()]
         found += [f"service failed: {error}" for error in world.errors]
@@ -50,6 +55,8 @@ def main(arguments: list[str]) -> int:
     if os.environ.get("PYTHONHASHSEED") != "0":
         print("set PYTHONHASHSEED=0: seeds replay exactly only then", file=sys.stderr)
         return 2
+    if "--days" in arguments:
+        return _pass_days(int(arguments[1]))
     if "--failpoints" in arguments:
         return _try_failpoints(arguments)
     if "--trace" in arguments:
@@ -86,6 +93,15 @@ def _try_failpoints(arguments: list[str]) -> int:
             told = {key: outcome[key] for key in ("passed", "violations", "crashes")}
             print(json.dumps({"failpoint": name, "act": act, **told}), flush=True)
     return 0 if is_good else 1
+
+
+def _pass_days(days: int) -> int:
+    quiet()
+    began = time.process_time()
+    outcome = live(long_scenario(days))
+    del outcome["trace"], outcome["tracebacks"]
+    print(json.dumps({**outcome, "cpu_s": round(time.process_time() - began, 2)}))
+    return 1 if outcome["violations"] else 0
 
 
 def _replay(seed: int) -> int:
