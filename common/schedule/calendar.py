@@ -11,8 +11,7 @@ from datetime import datetime
 from functools import cached_property
 
 from common.schedule.by_day import ByDay, Window, Windows, cron_form, daily_form
-from common.schedule.cron import parse_cron
-from common.schedule.days import days_of
+from common.schedule.days import Chosen
 from common.schedule.forms import Anchor, Elapsed, Form, Once, Steps
 from common.schedule.local_time import (
     EPOCH,
@@ -31,14 +30,18 @@ from common.schedule.spec import InstanceSpec, Recurrence
 class Calendar:
     """All due times of one schedule."""
 
-    def __init__(self, recurrence: Recurrence, timezone: str) -> None:
+    def __init__(
+        self, recurrence: Recurrence, timezone: str, chosen: Chosen | None = None
+    ) -> None:  # fmt: skip
         self._recurrence = recurrence
         self._zone = zone_of(timezone)
         self._start = _bound(recurrence.start, self._zone)
         self._end = _bound(recurrence.end, self._zone)
         self._floor = FIRST_S if self._start is None else self._start - 1
         self._last_by_end = LAST_S if self._end is None else self._end - 1
-        self._form = _form_of(recurrence, self._zone, self._start)
+        self._form = _form_of(
+            recurrence, self._zone, self._start or 0, chosen or Chosen(recurrence)
+        )
         has_times = recurrence.end_time is not None or recurrence.ends_at_midnight
         self._window = Window(recurrence) if has_times else None
 
@@ -115,32 +118,27 @@ def compile_schedule(spec: InstanceSpec) -> Calendar | None:
     return Calendar(spec.schedule, spec.timezone) if spec.schedule else None
 
 
-def _form_of(recurrence: Recurrence, zone: LocalZone, start: int | None) -> Form:
-    excluded = frozenset(day.toordinal() for day in recurrence.exclude)
+def _form_of(recurrence: Recurrence, zone: LocalZone, start: int, chosen: Chosen) -> Form:
     if recurrence.form in {"once", "every"}:
-        return _anchored(recurrence, zone, start or 0, excluded)
-    cron = parse_cron(recurrence.cron) if recurrence.cron else None
-    days = days_of(cron, frozenset(recurrence.days), excluded)
-    if cron is not None:
-        return cron_form(cron, recurrence, zone, days)
+        return _anchored(recurrence, zone, start, chosen)
+    if chosen.cron is not None:
+        return cron_form(chosen.cron, recurrence, zone, chosen.days)
     if recurrence.form == "daily":
-        return daily_form(recurrence, zone, days)
-    return Windows(recurrence, Window(recurrence), zone, days)
+        return daily_form(recurrence, zone, chosen.days)
+    return Windows(recurrence, Window(recurrence), zone, chosen.days)
 
 
-def _anchored(
-    recurrence: Recurrence, zone: LocalZone, start: int, excluded: frozenset[int]
-) -> Form:  # fmt: skip
+def _anchored(recurrence: Recurrence, zone: LocalZone, start: int, chosen: Chosen) -> Form:
     if recurrence.form == "every" and recurrence.unit == "s":
-        return Elapsed(start, recurrence.step, zone, excluded)
+        return Elapsed(start, recurrence.step, zone, chosen)
     written = recurrence.start
     if written is None or written.tzinfo is not None:
         anchor = Anchor(zone.wall_at(start), start)
     else:
         anchor = Anchor(wall_of(written))
     if recurrence.form == "every":
-        return Steps(anchor, recurrence, zone, excluded)
-    return Once(Steps(anchor, recurrence, zone, excluded).first())
+        return Steps(anchor, recurrence, zone, chosen)
+    return Once(Steps(anchor, recurrence, zone, chosen).first())
 
 
 def _bound(written: datetime | None, zone: LocalZone) -> int | None:

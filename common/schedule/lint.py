@@ -22,10 +22,16 @@ _Warning = tuple[str, str, str]
 def lint(
     entries: Iterable[Entry], instances: Iterable[InstanceSpec], now: datetime
 ) -> Iterator[Problem]:
-    """Yield warnings of entries without problems, and of the specs made of them."""
+    """Yield warnings of entries without problems, and of the specs made of them.
+
+    Of an inherited schedule the first instance is looked at that has these limits.
+    """
+    seen: set[tuple[int, str, int | None]] = set()
     for entry, spec in zip(entries, instances, strict=True):
-        if spec.schedule is None:
+        key = (id(spec.schedule), spec.overlap, spec.timeout_s)
+        if spec.schedule is None or key in seen:
             continue
+        seen.add(key)
         node, path = entry.place_of("schedule")
         for code, message, hint in _warnings(spec, spec.schedule, now):
             yield Problem(entry.file, node.line, node.column, path, code,
