@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
+from typing import Annotated
 
 import typer
 
@@ -15,6 +17,7 @@ GROUPS = {
     "job": "what ran, what runs, and why",
     "node": "the machines that run jobs",
     "service": "the platform's own processes",
+    "event": "what happens, as it happens",
 }
 
 
@@ -26,8 +29,15 @@ app = typer.Typer(
 
 
 @app.callback()
-def root() -> None:
+def root(
+    timeout: Annotated[float, typer.Option(min=0.1, help="seconds to wait for the platform")] = 30,
+    no_input: Annotated[bool, typer.Option("--no-input", help="never ask")] = False,
+) -> None:
     """Rota."""
+    from cli.options import SETTINGS
+
+    SETTINGS.timeout_s = timeout
+    SETTINGS.may_ask = not no_input
 
 
 @app.command()
@@ -43,11 +53,33 @@ def version() -> None:
 
 
 @app.command()
-def login(url: str, token_file: str | None = None) -> None:
-    """Remember the platform's URL and an API token (asked for, or read from a file)."""
+def login(
+    url: Annotated[str, typer.Argument(help="like https://m1:8443")],
+    token_file: Annotated[str | None, typer.Option(help="holds the API token; - is stdin")] = None,
+    ca_file: Annotated[str | None, typer.Option(help="who vouches for the certificate")] = None,
+) -> None:
+    """Remember the platform's URL and an API token (asked for, or read from a file).
+
+    Example: rota login https://m1:8443 --token-file token
+    """
     from cli.login import remember
 
-    remember(url, token_file)
+    remember(url, token_file, ca_file)
+
+
+@app.command()
+def top(
+    rounds: Annotated[int | None, typer.Option(min=1, help="end after so many")] = None,
+) -> None:
+    """Show nodes and running jobs, live; end it with Ctrl-C.
+
+    Example: rota top
+    """
+    from cli.api import Api
+    from cli.options import SETTINGS
+    from cli.top import show
+
+    show(Api.of_user(SETTINGS.timeout_s), rounds)
 
 
 def main() -> None:
@@ -70,9 +102,10 @@ def main() -> None:
 def _group(name: str, duty: str) -> typer.Typer:
     """Import a group's module only when it is called.
 
-    `rota schedule validate` takes under 300 ms because nothing of the other groups is loaded.
+    `rota schedule validate` takes under 300 ms because nothing of the other groups is loaded. A
+    shell that asks for completions (_ROTA_COMPLETE) gets them all.
     """
-    if name in sys.argv[1:2]:
+    if name == _called_group() or any(key.startswith("_ROTA") for key in os.environ):
         group: typer.Typer = import_module(f"cli.{name}").app
         return group
     stub = typer.Typer(help=duty)
@@ -80,8 +113,11 @@ def _group(name: str, duty: str) -> typer.Typer:
     return stub
 
 
+def _called_group() -> str | None:
+    return next((word for word in sys.argv[1:] if word in GROUPS), None)
+
+
 def _unexpected(error: Exception) -> CliError:
-    import os
     import traceback
 
     if os.environ.get("ROTA_DEBUG"):

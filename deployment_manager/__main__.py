@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import partial
 
+from common.bus import Bus, Producer
 from common.bus.kafka import KafkaBus
 from common.bus.receive import Receiver
 from common.db.clock import DisciplinedClock, database_now
 from common.db.mysql import MySqlDatabase
 from common.db.queries import load_queries
 from common.heartbeat import HeartbeatMonitor
-from common.lifecycle import Context, Service, every, forever, run
+from common.lifecycle import Context, Loop, Service, every, forever, run
 from common.messages import JOB_COMMANDS, NODE_EVENTS, NODE_HEARTBEATS, NODE_LOADS, NODES
 from deployment_manager.reconcile import Reconciler
 from deployment_manager.service import Deployer
 
 GROUP = "deployment_manager"
+STANDBY_S = 1.0
+LOOK_AGAIN_S = 0.25
 
 
 def build(context: Context) -> Service:
@@ -27,10 +31,38 @@ def build(context: Context) -> Service:
         context.settings.mysql("rota_deployer"), load_queries("deployment_manager")
     )
     clock = DisciplinedClock(context.clock, partial(database_now, database))
-    deployer = Deployer(database, producer, clock)
+    deployer = Deployer(database, producer, clock, context.replica)
     reconciler = Reconciler(deployer, clock)
     monitor = HeartbeatMonitor(bus, producer)
-    receivers = {
+    receivers = _receivers(bus, producer, deployer, reconciler)
+
+    def close() -> None:
+        deployer.leave()
+        for receiver in receivers.values():
+            receiver.close()
+        monitor.close()
+        bus.close()
+        database.close()
+
+    return Service(
+        loops=[*_loops(deployer, reconciler, receivers), every(5.0, "clock", clock.sync), monitor],
+        checks={"mysql": database.ping, "kafka": partial(bus.ping, 3.0)},
+        figures={
+            "leads": lambda: float(deployer.is_leading),
+            "live": lambda: len(deployer.fleet.live),
+            "nodes": lambda: len(deployer.fleet.nodes),
+            "cordons": lambda: len(deployer.fleet.cordons),
+        },
+        close=close,
+        producer=producer,
+    )
+
+
+def _receivers(
+    bus: Bus, producer: Producer, deployer: Deployer, reconciler: Reconciler
+) -> dict[str, Receiver]:
+    """What is committed is read by the leader alone; the rest by every replica, from the start."""
+    return {
         "commands": Receiver(bus, producer, GROUP, JOB_COMMANDS, deployer.receive_commands),
         "containers": Receiver(bus, producer, GROUP, NODE_EVENTS, reconciler.receive_containers),
         "heartbeats": Receiver(
@@ -40,29 +72,40 @@ def build(context: Context) -> Service:
         "loads": Receiver(bus, producer, None, NODE_LOADS, reconciler.receive_loads),
     }
 
-    def close() -> None:
-        for receiver in receivers.values():
-            receiver.close()
-        monitor.close()
-        bus.close()
-        database.close()
 
-    return Service(
-        loops=[
-            *(forever(name, r.run_once, r.wake) for name, r in receivers.items()),
-            every(1.0, "pending", deployer.place_pending),
-            every(1.0, "sweep", deployer.sweep),
-            every(5.0, "clock", clock.sync),
-            monitor,
-        ],
-        checks={"mysql": database.ping, "kafka": partial(bus.ping, 3.0)},
-        figures={
-            "live": lambda: len(deployer.fleet.live),
-            "nodes": lambda: len(deployer.fleet.nodes),
-        },
-        close=close,
-        producer=producer,
-    )
+def _loops(
+    deployer: Deployer, reconciler: Reconciler, receivers: dict[str, Receiver]
+) -> list[Loop]:
+    def is_informed() -> bool:
+        """A restart first learns which nodes there are and how loaded they are."""
+        return deployer.is_leading and all(receivers[n].caught_up() for n in ("nodes", "loads"))
+
+    led = partial(_while, is_informed)
+    return [
+        every(2.0, "lead", lambda: None if deployer.lead() else STANDBY_S),
+        *(every(0.0, name, led(receivers[name].run_once))
+          for name in ("commands", "containers", "heartbeats")),
+        *(forever(name, receivers[name].run_once, receivers[name].wake)
+          for name in ("nodes", "loads")),
+        every(1.0, "pending", led(deployer.place_pending)),
+        every(1.0, "sweep", led(deployer.sweep)),
+        every(2.0, "settle", led(reconciler.settle)),
+        every(60.0, "forget", led(deployer.forget_ended)),
+    ]  # fmt: skip
+
+
+def _while(
+    condition: Callable[[], bool], function: Callable[[], object]
+) -> Callable[[], float | None]:
+    """Let a function run while a condition holds, and else look again soon."""
+
+    def run_once() -> float | None:
+        if not condition():
+            return LOOK_AGAIN_S
+        function()
+        return None
+
+    return run_once
 
 
 if __name__ == "__main__":

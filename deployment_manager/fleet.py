@@ -1,24 +1,30 @@
 """What the deployment manager knows of the nodes: membership, loads, and who is where.
 
-Soft, but for the deployments, which are a cache of the database. Guarded by the deployer's lock.
+Nodes and loads are soft; the deployments are a cache of the database, which a leader alone writes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+import msgspec
+
 from common.messages import NodeChanged, NodeLoad, NodeState, RunSpec
-from deployment_manager.domain.deployment import PLACED, Deployment
+from deployment_manager.domain.deployment import PLACED, D, Deployment, Key
+from load_balancer.domain.pool import Pool
 from load_balancer.domain.ranking import (
     DEFAULT_CPUS,
     DEFAULT_MEMORY_BYTES,
+    FRESH_S,
     Candidate,
     Need,
+    Wish,
 )
 
 SEEN_BY_SAMPLE_AFTER = timedelta(seconds=4)
-"""A container takes this long to show in the samples; until then its request is debited."""
+"""A started container takes this long to show in the samples; until then its request is debited."""
 
 
 def need_of(spec: RunSpec) -> Need:
@@ -31,60 +37,181 @@ def need_of(spec: RunSpec) -> Need:
     )
 
 
-@dataclass
 class Fleet:
-    """Nodes, loads and live deployments."""
+    """Nodes, loads and live deployments, indexed. Guarded by the deployer's lock."""
 
-    nodes: dict[str, NodeChanged] = field(default_factory=dict)
-    loads: dict[str, NodeLoad] = field(default_factory=dict)
-    live: dict[tuple[str, int], Deployment] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.nodes: dict[str, NodeChanged] = {}
+        self.live: dict[Key, Deployment] = {}
+        self.pool = Pool()
+        self._loads: dict[str, NodeLoad] = {}
+        self._cordons: dict[str, str] = {}
+        self._here: dict[str, dict[Key, None]] = defaultdict(dict)
+        self._sets: dict[tuple[str, datetime], Counter[str]] = {}
+
+    def forget_deployments(self) -> None:
+        """Drop what is a cache of the database; nodes and loads stay."""
+        nodes = list(self._here)
+        self.live, self._cordons = {}, {}
+        self._here.clear()
+        self._sets.clear()
+        for node in nodes:
+            self._refresh(node)
 
     def note(self, deployment: Deployment) -> None:
-        """Keep a deployment while it is live."""
+        """Keep a deployment while it is live, and its node's account."""
+        before = self.live.get(deployment.key)
         if deployment.is_live:
             self.live[deployment.key] = deployment
         else:
             self.live.pop(deployment.key, None)
+        old = before.node if before is not None and before.state in PLACED else None
+        new = deployment.node if deployment.state in PLACED else None
+        if old is None and new is None:
+            return
+        if old != new:
+            self._leave(old, deployment)
+            self._enter(new, deployment)
+        is_fresh = old is None and deployment.state is D.STARTING
+        if is_fresh and new is not None and deployment.command is not None:
+            self._debit(new, deployment)
+        else:
+            for node in {old, new} - {None}:
+                self._refresh(str(node))
+
+    def note_commanded(self, key: Key) -> None:
+        """Remember that its node has the start command of an attempt."""
+        deployment = self.live.get(key)
+        if deployment is not None:
+            self.live[key] = msgspec.structs.replace(deployment, is_commanded=True)
 
     def on_node(self, node: str) -> list[Deployment]:
         """Return what is on a node, as far as we know."""
-        return [d for d in self.live.values() if d.node == node and d.state in PLACED]
+        return [self.live[key] for key in self._here.get(node, ())]
 
-    def candidates(self, wanted: Deployment, now: datetime) -> list[Candidate]:
-        """Return every node as a candidate for one job."""
-        return [self._candidate(node, wanted, now) for node in self.nodes.values()]
+    def wish_of(self, deployment: Deployment) -> Wish:
+        """Tell what a deployment would rather have."""
+        command = deployment.command
+        siblings = self._sets.get((command.instance_id, command.due)) if command else None
+        return Wish(siblings or {}, deployment.avoid)
 
-    def _candidate(self, node: NodeChanged, wanted: Deployment, now: datetime) -> Candidate:
-        load = self.loads.get(node.node_id)
-        here = self.on_node(node.node_id)
-        sampled_at = load.sampled_at if load else None
-        debits = [
-            need_of(d.command.spec)
-            for d in here
-            if d.command
-            and d.placed_at
-            and (sampled_at is None or d.placed_at + SEEN_BY_SAMPLE_AFTER > sampled_at)
-        ]
-        used = max((d.placed_at.timestamp() for d in here if d.placed_at), default=0.0)
-        return Candidate(
-            node=node.node_id,
-            is_active=node.state is NodeState.ACTIVE,
-            why_inactive=f"{node.state.lower()}: {node.reason or 'not active'}",
-            cpus=node.cpus,
-            memory_bytes=node.memory_bytes,
-            labels=node.labels,
-            cpu=load.cpu if load else None,
-            ram=load.ram if load else None,
-            age_s=(now - sampled_at).total_seconds() if sampled_at else None,
-            debit_cpu=sum(d.cpus for d in debits) / max(node.cpus, 0.01),
-            debit_ram=sum(d.memory_bytes for d in debits) / max(node.memory_bytes, 1),
-            jobs=len(here),
-            siblings=sum(1 for d in here if _are_siblings(d, wanted)),
-            has_standalone=any(d.command and need_of(d.command.spec).is_standalone for d in here),
-            last_used=used,
+    def note_node(self, node: NodeChanged, now: datetime) -> bool:
+        """Take a node's membership in; False for an older one than known."""
+        known = self.nodes.get(node.node_id)
+        if known is not None and (node.revision, node.since) < (known.revision, known.since):
+            return False
+        self.nodes[node.node_id] = node
+        if node.state is NodeState.REMOVED:
+            self.pool.drop(node.node_id)
+        else:
+            self._refresh(node.node_id, now)
+        return True
+
+    def note_load(self, load: NodeLoad, now: datetime) -> None:
+        """Take a sample in; an error keeps the sample before, which grows old."""
+        if load.cpu is None or load.ram is None:
+            return
+        self._loads[load.node_id] = load
+        self._refresh(load.node_id, now)
+
+    def age(self, now: datetime) -> None:
+        """Let samples that have grown old count no more."""
+        for node, candidate in self.pool.candidates.items():
+            load = self._loads.get(node)
+            if load is None:
+                continue
+            candidate.age_s = (now - load.sampled_at).total_seconds()
+            if candidate.cpu is not None and candidate.age_s > FRESH_S:
+                self._refresh(node, now)
+
+    def cordon(self, cordons: Iterable[tuple[str, str]]) -> None:
+        """Take no jobs on these nodes, for these reasons, and on no others."""
+        before, self._cordons = self._cordons, dict(cordons)
+        for node in before.keys() ^ self._cordons.keys():
+            self._refresh(node)
+
+    @property
+    def cordons(self) -> dict[str, str]:
+        return dict(self._cordons)
+
+    def _enter(self, node: str | None, deployment: Deployment) -> None:
+        if node is None:
+            return
+        self._here[node][deployment.key] = None
+        if deployment.command is not None:
+            key = (deployment.command.instance_id, deployment.command.due)
+            self._sets.setdefault(key, Counter())[node] += 1
+
+    def _leave(self, node: str | None, deployment: Deployment) -> None:
+        if node is None:
+            return
+        self._here[node].pop(deployment.key, None)
+        if deployment.command is None:
+            return
+        key = (deployment.command.instance_id, deployment.command.due)
+        places = self._sets.get(key)
+        if places is not None:
+            places[node] -= 1
+            self._sets[key] = +places
+            if not self._sets[key]:
+                del self._sets[key]
+
+    def _debit(self, node: str, deployment: Deployment) -> None:
+        candidate = self.pool.candidates.get(node)
+        if candidate is not None and deployment.command is not None:
+            candidate.debit(need_of(deployment.command.spec))
+            candidate.last_used = deployment.placed_at.timestamp() if deployment.placed_at else 0.0
+            self.pool.touch(candidate)
+
+    def _refresh(self, node: str, now: datetime | None = None) -> None:
+        """Draw a node's account up anew."""
+        member = self.nodes.get(node)
+        if member is None or member.state is NodeState.REMOVED:
+            return
+        before = self.pool.candidates.get(node)
+        candidate = Candidate(
+            node=node,
+            cpus=member.cpus,
+            memory_bytes=member.memory_bytes,
+            is_active=member.state is NodeState.ACTIVE and node not in self._cordons,
+            why_inactive=self._why_inactive(member),
+            labels=member.labels,
+            last_used=before.last_used if before else 0.0,
         )
+        load = self._loads.get(node)
+        if load is not None:
+            if now is not None:
+                candidate.age_s = (now - load.sampled_at).total_seconds()
+            elif before is not None:
+                candidate.age_s = before.age_s
+            if candidate.age_s is not None and candidate.age_s <= FRESH_S:
+                candidate.cpu, candidate.ram = load.cpu, load.ram
+        for deployment in self.on_node(node):
+            self._count(candidate, deployment, load)
+        self.pool.put(candidate)
+
+    def _why_inactive(self, member: NodeChanged) -> str:
+        if member.state is NodeState.ACTIVE:
+            return f"cordoned: {self._cordons.get(member.node_id, '')}"
+        return f"{member.state.lower()}: {member.reason or 'not active'}"
+
+    @staticmethod
+    def _count(candidate: Candidate, deployment: Deployment, load: NodeLoad | None) -> None:
+        command = deployment.command
+        if command is None:
+            candidate.jobs += 1
+            return
+        need = need_of(command.spec)
+        if load is not None and _shows(deployment, load):
+            candidate.jobs += 1
+            candidate.has_standalone = candidate.has_standalone or need.is_standalone
+        else:
+            candidate.debit(need)
+        if deployment.placed_at is not None:
+            candidate.last_used = max(candidate.last_used, deployment.placed_at.timestamp())
 
 
-def _are_siblings(one: Deployment, other: Deployment) -> bool:
-    a, b = one.command, other.command
-    return a is not None and b is not None and (a.instance_id, a.due) == (b.instance_id, b.due)
+def _shows(deployment: Deployment, load: NodeLoad) -> bool:
+    """Tell whether a node's sample has this container in it."""
+    started_at = deployment.started_at
+    return started_at is not None and started_at + SEEN_BY_SAMPLE_AFTER <= load.sampled_at

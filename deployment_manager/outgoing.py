@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from common.jobs import Reason
 from common.messages import DeploymentChanged, StartContainer, StartJob, StopContainer, encode
 from deployment_manager.domain.deployment import Deployment
-from load_balancer.domain.ranking import Candidate, Choice, load_of
 
 
 def snapshot(deployment: Deployment, now: datetime) -> DeploymentChanged:
@@ -58,8 +55,11 @@ def start_container(deployment: Deployment, command: StartJob) -> bytes:
 def stop_container(deployment: Deployment) -> bytes:
     """Write the command that stops it."""
     grace_s = deployment.command.spec.grace_s if deployment.command else 10
+    if deployment.kill_failed:
+        grace_s = 0  # its signals were not heeded: SIGKILL
     message = StopContainer(
         id=f"{deployment.job_id}/{deployment.attempt}/{deployment.epoch}/stop",
+        cause=deployment.command.id if deployment.command else None,
         node_id=deployment.node or "",
         job_id=deployment.job_id,
         attempt=deployment.attempt,
@@ -76,19 +76,3 @@ def stop_stranger(node: str, job_id: str, attempt: int, epoch: int) -> bytes:
         node_id=node, job_id=job_id, attempt=attempt, epoch=epoch, reason=Reason.NODE_LOST
     )
     return encode(message)
-
-
-def explain(candidates: Sequence[Candidate], choice: Choice) -> tuple[Mapping[str, Any], ...]:
-    """Tell each candidate as it stood, and the verdict on it (`rota job explain`)."""
-    return tuple(
-        {
-            "node": candidate.node,
-            "cpu": candidate.cpu,
-            "ram": candidate.ram,
-            "load": load_of(candidate) if candidate.is_sampled else None,
-            "sample_age_s": candidate.age_s,
-            "jobs": candidate.jobs,
-            "verdict": choice.verdicts.get(candidate.node, ""),
-        }
-        for candidate in candidates
-    )

@@ -1,69 +1,108 @@
 -- The deployment manager's whole talk with its database.
 
--- name: lock_deployment
--- One attempt, locked; also locks the gap where it is not there yet.
-SELECT * FROM deployments WHERE job_id = %(job_id)s AND attempt = %(attempt)s FOR UPDATE;
+-- name: lead
+-- Take or keep the lead when it is ours or its holder is silent. A new holder, and our own first
+-- time after a restart, is a new epoch: what an earlier life still tries to write is refused.
+UPDATE leaders
+SET epoch = IF(owner = %(owner)s AND NOT %(is_new)s, epoch, epoch + 1), owner = %(owner)s,
+    expires_at = UTC_TIMESTAMP(6) + INTERVAL %(ttl_s)s SECOND
+WHERE name = 'deployment_manager' AND (owner = %(owner)s OR expires_at < UTC_TIMESTAMP(6));
 
--- name: put_deployment
--- An attempt as decided; a terminal row is never written over.
-INSERT INTO deployments (job_id, attempt, state, revision, epoch, node, command, desired_stop, reason,
-    detail, exit_code, node_load, placed_at, started_at, ended_at, why_not, explanation, kill_failed,
-    stops_sent, is_commanded, updated_at)
-VALUES (%(job_id)s, %(attempt)s, %(state)s, %(revision)s, %(epoch)s, %(node)s, %(command)s,
-    %(desired_stop)s, %(reason)s, %(detail)s, %(exit_code)s, %(node_load)s, %(placed_at)s,
-    %(started_at)s, %(ended_at)s, %(why_not)s, %(explanation)s, %(kill_failed)s, %(stops_sent)s,
-    %(is_commanded)s, UTC_TIMESTAMP(6))
-ON DUPLICATE KEY UPDATE state = %(state)s, revision = %(revision)s, epoch = %(epoch)s, node = %(node)s,
-    desired_stop = %(desired_stop)s, reason = %(reason)s, detail = %(detail)s,
-    exit_code = %(exit_code)s, node_load = %(node_load)s, placed_at = %(placed_at)s,
-    started_at = %(started_at)s, ended_at = %(ended_at)s, why_not = %(why_not)s,
-    explanation = %(explanation)s, kill_failed = %(kill_failed)s, stops_sent = %(stops_sent)s,
-    is_commanded = %(is_commanded)s, updated_at = UTC_TIMESTAMP(6);
+-- name: leader
+-- Who leads, under which epoch.
+SELECT owner, epoch FROM leaders WHERE name = 'deployment_manager';
+
+-- name: fence
+-- Renew our lead inside the writing transaction; no row means that we lead no more.
+UPDATE leaders SET expires_at = UTC_TIMESTAMP(6) + INTERVAL %(ttl_s)s SECOND
+WHERE name = 'deployment_manager' AND owner = %(owner)s AND epoch = %(epoch)s;
+
+-- name: stop_leading
+-- Give the lead back at once, for a clean stop.
+UPDATE leaders SET expires_at = '2000-01-01' WHERE owner = %(owner)s AND epoch = %(epoch)s;
+
+-- name: attempts_of
+-- All attempts at some jobs.
+SELECT * FROM deployments WHERE job_id IN %(jobs)s;
 
 -- name: live_deployments
 -- Everything that has not ended, at start.
 SELECT * FROM deployments WHERE state IN ('PENDING', 'STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN');
 
 -- name: untold
--- Snapshots that job.events does not have yet.
-SELECT * FROM deployments WHERE revision > told_revision ORDER BY updated_at LIMIT 1000;
+-- Ended ones whose last snapshot job.events does not have, at start.
+SELECT * FROM deployments WHERE revision > told_revision
+  AND state NOT IN ('PENDING', 'STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN')
+LIMIT 100000;
+
+-- name: insert_deployments
+-- New attempts; one that is there already is refused.
+INSERT INTO deployments (job_id, attempt, state, revision, epoch, node, command, desired_stop, reason,
+    node_load, placed_at, ended_at, why_not, explanation, avoid, updated_at)
+VALUES (%(job_id)s, %(attempt)s, %(state)s, %(revision)s, %(epoch)s, %(node)s, %(command)s,
+    %(desired_stop)s, %(reason)s, %(node_load)s, %(placed_at)s, %(ended_at)s, %(why_not)s,
+    %(explanation)s, %(avoid)s, %(now)s);
+
+-- name: update_deployments
+-- Attempts as decided; their commands never change.
+INSERT INTO deployments (job_id, attempt, state, revision, epoch, node, desired_stop, reason, detail,
+    exit_code, node_load, placed_at, started_at, ended_at, why_not, explanation, kill_failed,
+    stops_sent, is_commanded, is_moving, avoid, updated_at)
+VALUES (%(job_id)s, %(attempt)s, %(state)s, %(revision)s, %(epoch)s, %(node)s, %(desired_stop)s,
+    %(reason)s, %(detail)s, %(exit_code)s, %(node_load)s, %(placed_at)s, %(started_at)s,
+    %(ended_at)s, %(why_not)s, %(explanation)s, %(kill_failed)s, %(stops_sent)s, %(is_commanded)s,
+    %(is_moving)s, %(avoid)s, %(now)s)
+ON DUPLICATE KEY UPDATE state = VALUES(state), revision = VALUES(revision), epoch = VALUES(epoch),
+    node = VALUES(node), desired_stop = VALUES(desired_stop), reason = VALUES(reason),
+    detail = VALUES(detail), exit_code = VALUES(exit_code), node_load = VALUES(node_load),
+    placed_at = VALUES(placed_at), started_at = VALUES(started_at), ended_at = VALUES(ended_at),
+    why_not = VALUES(why_not), explanation = VALUES(explanation),
+    kill_failed = VALUES(kill_failed), stops_sent = VALUES(stops_sent),
+    is_commanded = VALUES(is_commanded), is_moving = VALUES(is_moving), avoid = VALUES(avoid),
+    updated_at = VALUES(updated_at);
 
 -- name: mark_told
--- A snapshot is on its topic.
+-- Snapshots that job.events has.
 UPDATE deployments SET told_revision = GREATEST(told_revision, %(revision)s)
-WHERE job_id = %(job_id)s AND attempt = %(attempt)s;
+WHERE job_id IN %(jobs)s AND attempt = %(attempt)s;
 
 -- name: mark_commanded
--- The start command is on the node's topic.
+-- Start commands that the nodes' topics have.
 UPDATE deployments SET is_commanded = TRUE
-WHERE job_id = %(job_id)s AND attempt = %(attempt)s AND epoch = %(epoch)s;
-
--- name: note_stop
--- A stop command was sent once more.
-UPDATE deployments SET stops_sent = stops_sent + 1, stop_sent_at = UTC_TIMESTAMP(6)
-WHERE job_id = %(job_id)s AND attempt = %(attempt)s;
-
--- name: ensure_lock
--- Make a node's lock row.
-INSERT IGNORE INTO placement_locks (node) VALUES (%(node)s);
-
--- name: lock_node
--- Hold a node while a job is placed there.
-SELECT node FROM placement_locks WHERE node = %(node)s FOR UPDATE;
-
--- name: occupants
--- Who is on a node, standalone or not.
-SELECT COUNT(*) AS jobs FROM deployments
-WHERE node = %(node)s AND state IN ('STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN');
-
--- name: standalone_on
--- Who has a node for itself.
-SELECT job_id, attempt FROM standalone_reservations WHERE node = %(node)s;
+WHERE job_id IN %(jobs)s AND attempt = %(attempt)s AND epoch = %(epoch)s;
 
 -- name: reserve_standalone
--- Take a whole node; UNIQUE(node) refuses a second taker.
-INSERT INTO standalone_reservations (node, job_id, attempt) VALUES (%(node)s, %(job_id)s, %(attempt)s);
+-- Take whole nodes; UNIQUE(node) refuses a second taker.
+INSERT INTO standalone_reservations (node, job_id, attempt)
+VALUES (%(node)s, %(job_id)s, %(attempt)s);
 
 -- name: release_standalone
--- Give the node back, on the confirmed end.
-DELETE FROM standalone_reservations WHERE job_id = %(job_id)s AND attempt = %(attempt)s;
+-- Give nodes back, on the confirmed end.
+DELETE FROM standalone_reservations WHERE job_id IN %(jobs)s AND attempt = %(attempt)s;
+
+-- name: intruders
+-- Who is on a node that another has for itself; must be nobody (G8).
+SELECT deployments.job_id, deployments.node FROM standalone_reservations
+JOIN deployments ON deployments.node = standalone_reservations.node
+WHERE standalone_reservations.node IN %(nodes)s
+  AND deployments.state IN ('STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN')
+  AND NOT (deployments.job_id = standalone_reservations.job_id
+           AND deployments.attempt = standalone_reservations.attempt);
+
+-- name: cordons
+-- Nodes that get nothing new.
+SELECT node, reason FROM cordons;
+
+-- name: cordon
+-- Let a node get nothing new.
+INSERT IGNORE INTO cordons (node, reason, since) VALUES (%(node)s, %(reason)s, %(now)s);
+
+-- name: uncordon
+-- Let a node get jobs again.
+DELETE FROM cordons WHERE node = %(node)s;
+
+-- name: forget_ended
+-- Ended attempts that no delayed message can mean any more.
+DELETE FROM deployments WHERE revision <= told_revision
+  AND state NOT IN ('PENDING', 'STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN')
+  AND updated_at < UTC_TIMESTAMP(6) - INTERVAL %(days)s DAY LIMIT 1000;

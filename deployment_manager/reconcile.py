@@ -5,8 +5,9 @@ The same rules whether a snapshot or a heartbeat tells them (ADR 2).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from common.bus.receive import Received
 from common.clock import Clock
@@ -17,17 +18,29 @@ from common.messages import (
     NodeHeartbeat,
     NodeLoad,
     NodeState,
+    RunningContainer,
 )
-from deployment_manager.domain.deployment import (
-    Deployment,
-    apply_container,
-    find_missing,
-    lose_node,
-)
+from deployment_manager.domain.deployment import D, Deployment, Key
+from deployment_manager.domain.news import apply_container, find_again, find_missing
+from deployment_manager.drain import letting_go
+from deployment_manager.fleet import Fleet
+from deployment_manager.round import Round, Rule
 from deployment_manager.service import Deployer
 
-SETTLED_AFTER = timedelta(seconds=20)
-"""A heartbeat proves a container's absence only this long after its command was confirmed."""
+_LETTING_GO = {NodeState.LOST, NodeState.REMOVED, NodeState.DRAINING}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ASK_AFTER_S = 8.0
+MISSING_AFTER_S = 15.0
+LEAST_HEARTBEATS = 3
+"""A container is missing when so many heartbeats over so many seconds, all of them younger than its
+last news, do not have it: the heartbeats may be late, and clocks may differ."""
+
+
+@dataclass(frozen=True)
+class _Absence:
+    epoch: int
+    since: float
+    heartbeats: int = 1
 
 
 class Reconciler:
@@ -36,96 +49,146 @@ class Reconciler:
     def __init__(self, deployer: Deployer, clock: Clock) -> None:
         self._deployer = deployer
         self._clock = clock
+        self._absences: dict[Key, _Absence] = {}
 
     def receive_containers(self, batch: Sequence[Received]) -> None:
-        with self._deployer.lock:
-            self._deployer.load()
-            for received in batch:
-                if isinstance(received.message, ContainerChanged):
-                    self._apply(received.message)
-            self._deployer.place_pending()
-            self._deployer.send()
+        """Apply what clients report; a node that has room again gets what waits for one."""
+        news = [r.message for r in batch if isinstance(r.message, ContainerChanged)]
+
+        def work(round_: Round) -> None:
+            for one in news:
+                self._apply(round_, one)
+            self._deployer.place_waiting(round_)
+
+        self._deployer.run(work, {one.job_id for one in news})
 
     def receive_nodes(self, batch: Sequence[Received]) -> None:
+        """Take in who belongs to the fleet. Without the lead that is only for later."""
         with self._deployer.lock:
-            self._deployer.load()
             for received in batch:
                 if isinstance(received.message, NodeChanged):
-                    self._note(received.message)
-            self._deployer.place_pending()
-            self._deployer.send()
+                    self._deployer.fleet.note_node(received.message, self._clock.now())
+            if self._deployer.is_leading:
+                self.settle()
+                self._deployer.place_pending()
 
     def receive_loads(self, batch: Sequence[Received]) -> None:
         """Keep each node's last sample; an error keeps the one before, which grows old."""
         with self._deployer.lock:
-            for received in batch:
-                load = received.message
-                if isinstance(load, NodeLoad) and load.load is not None:
-                    self._deployer.fleet.loads[load.node_id] = load
+            now = self._clock.now()
+            last = {r.message.node_id: r.message for r in batch
+                    if isinstance(r.message, NodeLoad) and r.message.load is not None}  # fmt: skip
+            for load in last.values():
+                self._deployer.fleet.note_load(load, now)
 
     def receive_heartbeats(self, batch: Sequence[Received]) -> None:
         """Hold the last heartbeat of each node against what should be there."""
-        last = {
-            r.message.node_id: r.message for r in batch if isinstance(r.message, NodeHeartbeat)
-        }
+        last: dict[str, tuple[NodeHeartbeat, datetime]] = {}
+        for message, record in batch:
+            if isinstance(message, NodeHeartbeat) and message.docker_ok:
+                at = _EPOCH + timedelta(milliseconds=record.timestamp_ms)
+                last[message.node_id] = (message, at)
         with self._deployer.lock:
-            self._deployer.load()
-            for heartbeat in last.values():
-                if heartbeat.docker_ok and heartbeat.time is not None:
-                    self._compare(heartbeat, heartbeat.time)
-            self._deployer.send()
+            self._deployer.ensure_loaded()
+            changes = [change for beat, at in last.values() for change in self._compare(beat, at)]
+            if changes:
+                self._deployer.run(lambda round_: _apply_all(round_, changes))
+            else:
+                self._deployer.sender.flush()
 
-    def _apply(self, news: ContainerChanged) -> None:
+    def settle(self) -> None:
+        """Let go of what is on nodes that are lost, removed or drained."""
+        with self._deployer.lock:
+            self._deployer.ensure_loaded()
+            fleet, now = self._deployer.fleet, self._clock.now()
+            changes = [
+                (deployment.key, rule)
+                for node in fleet.nodes.values()
+                if node.state in _LETTING_GO
+                for deployment in fleet.on_node(node.node_id)
+                if (rule := letting_go(fleet, node, deployment, now)) is not None
+            ]
+            lifted = [name for name in fleet.cordons if _is_taken_over(fleet, name)]
+            if changes or lifted:
+                self._deployer.run(lambda round_: _settle(round_, changes, lifted))
+
+    def _apply(self, round_: Round, news: ContainerChanged) -> None:
         now = self._clock.now()
-        known = self._deployer.change(
-            news.job_id, news.attempt, lambda d: apply_container(d, news, now)
+        self._absences.pop((news.job_id, news.attempt), None)
+        known = round_.apply((news.job_id, news.attempt), lambda d: apply_container(d, news, now))
+        is_wanted = (
+            known is not None
+            and known.is_live
+            and (known.node, known.epoch) == (news.node_id, news.epoch)
         )
-        is_running = news.state is ContainerState.RUNNING
-        is_wanted = known is not None and known.is_live and known.node == news.node_id
-        if is_running and not (is_wanted and known is not None and known.epoch == news.epoch):
-            self._deployer.stop_stranger(news.node_id, news.job_id, news.attempt, news.epoch)
+        if news.state is ContainerState.RUNNING and not is_wanted:
+            self._deployer.sender.stop_stray(news.node_id, news)
 
-    def _note(self, node: NodeChanged) -> None:
-        fleet = self._deployer.fleet
-        if node.state is NodeState.REMOVED:
-            fleet.nodes.pop(node.node_id, None)
-        else:
-            fleet.nodes[node.node_id] = node
-        if node.state in {NodeState.LOST, NodeState.REMOVED}:
-            now = self._clock.now()
-            for deployment in fleet.on_node(node.node_id):
-                self._deployer.change(*deployment.key, lambda d: lose_node(d, now))
-
-    def _compare(self, heartbeat: NodeHeartbeat, at: datetime) -> None:
-        now = self._clock.now()
-        seen = {(c.job_id, c.attempt): c for c in heartbeat.containers}
-        for deployment in self._deployer.fleet.on_node(heartbeat.node_id):
-            container = seen.get(deployment.key)
-            if container is not None and container.epoch == deployment.epoch:
-                if container.state is ContainerState.RUNNING and deployment.started_at is None:
-                    continue  # its own snapshot, with the start time, is on its way
-                if container.state is ContainerState.RUNNING and deployment.state == "UNKNOWN":
-                    self._deployer.change(*deployment.key, _found_again)
-                continue
-            if deployment.is_commanded and _is_settled(deployment, at):
-                self._deployer.change(*deployment.key, lambda d: find_missing(d, now))
-        for container in heartbeat.containers:
-            live = self._deployer.fleet.live.get((container.job_id, container.attempt))
-            is_ours = live is not None and live.node == heartbeat.node_id
+    def _compare(self, beat: NodeHeartbeat, at: datetime) -> list[tuple[Key, Rule]]:
+        """Return what a heartbeat changes; ask or stop what needs no row."""
+        listed = {(one.job_id, one.attempt): one for one in beat.containers}
+        changes: list[tuple[Key, Rule]] = []
+        for deployment in self._deployer.fleet.on_node(beat.node_id):
+            rule = self._judge(deployment, listed, at)
+            if rule is not None:
+                changes.append((deployment.key, rule))
+        for key, container in listed.items():
+            live = self._deployer.fleet.live.get(key)
+            is_ours = live is not None and live.node == beat.node_id
             if container.state is ContainerState.RUNNING and not is_ours:
-                self._deployer.stop_stranger(
-                    heartbeat.node_id, container.job_id, container.attempt, container.epoch
-                )
+                self._deployer.sender.stop_stray(beat.node_id, container)
+        return changes
+
+    def _judge(
+        self, deployment: Deployment, listed: Mapping[Key, RunningContainer], at: datetime
+    ) -> Rule | None:
+        container = listed.get(deployment.key)
+        if container is not None and container.epoch != deployment.epoch:
+            return None  # of an earlier placement here; its client knows what to do with it
+        if container is not None and container.state is ContainerState.RUNNING:
+            self._absences.pop(deployment.key, None)
+            return find_again if deployment.state is D.UNKNOWN else None
+        if not deployment.is_commanded or _is_from_before(deployment, at):
+            return None
+        absence = self._note_absence(deployment)
+        absent_s = self._clock.monotonic() - absence.since
+        if absent_s >= ASK_AFTER_S and deployment.started_at is not None:
+            self._deployer.sender.ask(deployment)
+        if container is not None or absent_s < MISSING_AFTER_S:
+            return None  # it ended, and its client is asked how; or it is early to say
+        now = self._clock.now()
+        is_proved = absence.heartbeats >= LEAST_HEARTBEATS
+        return (lambda d: find_missing(d, now)) if is_proved else None
+
+    def _note_absence(self, deployment: Deployment) -> _Absence:
+        key, before = deployment.key, self._absences.get(deployment.key)
+        if before is None or before.epoch != deployment.epoch:
+            self._absences[key] = _Absence(deployment.epoch, self._clock.monotonic())
+        else:
+            self._absences[key] = _Absence(before.epoch, before.since, before.heartbeats + 1)
+        return self._absences[key]
 
 
-def _is_settled(deployment: Deployment, at: datetime) -> bool:
-    placed_at = deployment.placed_at
-    return placed_at is not None and at - placed_at > SETTLED_AFTER
+def _apply_all(round_: Round, changes: Sequence[tuple[Key, Rule]]) -> None:
+    for key, rule in changes:
+        round_.apply(key, rule)
 
 
-def _found_again(deployment: Deployment) -> Deployment | None:
-    if deployment.state != "UNKNOWN":
-        return None
-    wish = deployment.desired_stop
-    state = type(deployment.state).STOPPING if wish else type(deployment.state).RUNNING
-    return deployment.changed(state=state, reason=None)
+def _settle(
+    round_: Round, changes: Sequence[tuple[Key, Rule]], lifted: Sequence[str]
+) -> None:
+    for node in lifted:
+        round_.uncordon(node)
+    _apply_all(round_, changes)
+
+
+def _is_taken_over(fleet: Fleet, node: str) -> bool:
+    """Tell whether a cordoned node is an operator's business by now, or was away."""
+    member = fleet.nodes.get(node)
+    return member is not None and member.state in _LETTING_GO
+
+
+def _is_from_before(deployment: Deployment, at: datetime) -> bool:
+    """Tell whether a heartbeat came to the broker before the attempt's last news came to us."""
+    news = deployment.started_at or deployment.placed_at
+    return news is None or at <= news

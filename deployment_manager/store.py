@@ -3,50 +3,71 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
-from common.db import Row, Transaction
+import msgspec
+
+from common.db import DuplicateKeyError, Row, Transaction
+from common.errors import Retryable
 from common.jobs import Reason
 from common.messages import JOB_COMMANDS, DeploymentState, StartJob, decode, encode
-from deployment_manager.domain.deployment import Deployment
+from deployment_manager.domain.deployment import PLACED, Deployment, Key
+from deployment_manager.round import Round
 
 
-def lock(transaction: Transaction, job_id: str, attempt: int) -> Deployment | None:
-    """Return one attempt, locked until the transaction ends."""
-    row = transaction.one("lock_deployment", job_id=job_id, attempt=attempt)
-    return None if row is None else deployment_from(row)
+class IntruderError(Retryable):
+    """A node would have had a standalone job and another one; nothing was written (G8)."""
 
 
-def save(transaction: Transaction, deployment: Deployment) -> None:
-    """Write an attempt; on its end its reservation is released in the same transaction."""
-    transaction.execute(
-        "put_deployment",
-        job_id=deployment.job_id,
-        attempt=deployment.attempt,
-        state=deployment.state,
-        revision=deployment.revision,
-        epoch=deployment.epoch,
-        node=deployment.node,
-        command=encode(deployment.command).decode() if deployment.command else None,
-        desired_stop=deployment.desired_stop,
-        reason=deployment.reason,
-        detail=deployment.detail[:500] if deployment.detail else None,
-        exit_code=deployment.exit_code,
-        node_load=deployment.load,
-        placed_at=deployment.placed_at,
-        started_at=deployment.started_at,
-        ended_at=deployment.ended_at,
-        why_not=json.dumps(dict(deployment.why_not)),
-        explanation=json.dumps([dict(each) for each in deployment.explanation]),
-        kill_failed=deployment.kill_failed,
-        stops_sent=deployment.stops_sent,
-        is_commanded=deployment.is_commanded,
-    )
-    if not deployment.is_live or deployment.node is None:
-        transaction.execute(
-            "release_standalone", job_id=deployment.job_id, attempt=deployment.attempt
-        )
+class StaleCacheError(Retryable):
+    """The database has a row that we did not know of; nothing was written."""
+
+
+def attempts_of(transaction: Transaction, jobs: Collection[str]) -> dict[Key, Deployment]:
+    """Return all attempts at these jobs that there are rows of."""
+    if not jobs:
+        return {}
+    rows = transaction.all("attempts_of", jobs=list(jobs))
+    return {found.key: found for found in map(deployment_from, rows)}
+
+
+def save(transaction: Transaction, work: Round, now: datetime) -> None:
+    """Write a round; ends release their reservations, standalone placements take theirs (G8)."""
+    new, changed = work.new.values(), work.changed.values()
+    _insert(transaction, "insert_deployments", [_new_row(one, now) for one in new])
+    transaction.execute_many("update_deployments", [_changed_row(one, now) for one in changed])
+    freed = [one for one in changed if one.state not in PLACED and is_standalone(one)]
+    for attempt, ended in _by(freed, lambda one: one.attempt).items():
+        jobs = [one.job_id for one in ended]
+        transaction.execute("release_standalone", jobs=jobs, attempt=attempt)
+    placed = [one for one in work.outcome if one.state is DeploymentState.STARTING]
+    _reserve(transaction, [one for one in placed if not one.is_commanded])
+    for node, reason in work.cordoned.items():
+        transaction.execute("cordon", node=node, reason=reason[:500], now=now)
+    for node in work.uncordoned:
+        transaction.execute("uncordon", node=node)
+
+
+def mark_told(transaction: Transaction, told: Mapping[Key, int]) -> None:
+    """Note the snapshots that job.events has: attempt to revision."""
+    for (attempt, revision), keys in _by(told, lambda key: (key[1], told[key])).items():
+        jobs = [job_id for job_id, _ in keys]
+        transaction.execute("mark_told", jobs=jobs, attempt=attempt, revision=revision)
+
+
+def mark_commanded(transaction: Transaction, commanded: Mapping[Key, int]) -> None:
+    """Note the start commands that the nodes have: attempt to epoch."""
+    for (attempt, epoch), keys in _by(commanded, lambda key: (key[1], commanded[key])).items():
+        jobs = [job_id for job_id, _ in keys]
+        transaction.execute("mark_commanded", jobs=jobs, attempt=attempt, epoch=epoch)
+
+
+def is_standalone(deployment: Deployment) -> bool:
+    command = deployment.command
+    return command is not None and command.spec.machine == "standalone"
 
 
 def deployment_from(row: Row) -> Deployment:
@@ -67,12 +88,72 @@ def deployment_from(row: Row) -> Deployment:
         placed_at=row["placed_at"],
         started_at=row["started_at"],
         ended_at=row["ended_at"],
-        why_not=_json(row["why_not"], {}),
-        explanation=tuple(_json(row["explanation"], [])),
+        why_not=json.loads(row["why_not"] or "{}"),
+        explanation=tuple(json.loads(row["explanation"] or "[]")),
         kill_failed=bool(row["kill_failed"]),
         stops_sent=row["stops_sent"],
         is_commanded=bool(row["is_commanded"]),
+        is_moving=bool(row["is_moving"]),
+        avoid=row["avoid"],
     )
+
+
+def _reserve(transaction: Transaction, placed: list[Deployment]) -> None:
+    taken: list[Mapping[str, Any]] = [
+        {"node": one.node, "job_id": one.job_id, "attempt": one.attempt}
+        for one in placed
+        if is_standalone(one)
+    ]
+    _insert(transaction, "reserve_standalone", taken)
+    nodes = {one.node for one in placed}
+    if nodes and transaction.all("intruders", nodes=nodes):
+        raise IntruderError
+
+
+def _insert(transaction: Transaction, query: str, rows: list[Mapping[str, Any]]) -> None:
+    try:
+        transaction.execute_many(query, rows)
+    except DuplicateKeyError as error:
+        raise StaleCacheError(f"{query}: {error}") from error
+
+
+def _new_row(deployment: Deployment, now: datetime) -> Mapping[str, Any]:
+    d = deployment
+    return {
+        "job_id": d.job_id, "attempt": d.attempt, "state": d.state.value, "revision": d.revision,
+        "epoch": d.epoch, "node": d.node,
+        "command": encode(d.command).decode() if d.command else None,
+        "desired_stop": d.desired_stop, "reason": d.reason, "node_load": d.load,
+        "placed_at": d.placed_at, "ended_at": d.ended_at, "avoid": d.avoid, "now": now,
+        "why_not": _text(d.why_not) if d.why_not else None,
+        "explanation": _text(d.explanation) if d.explanation else None,
+    }  # fmt: skip
+
+
+def _changed_row(deployment: Deployment, now: datetime) -> Mapping[str, Any]:
+    d = deployment
+    return {
+        "job_id": d.job_id, "attempt": d.attempt, "state": d.state.value, "revision": d.revision,
+        "epoch": d.epoch, "node": d.node, "desired_stop": d.desired_stop, "reason": d.reason,
+        "detail": d.detail[:500] if d.detail else None, "exit_code": d.exit_code,
+        "node_load": d.load, "placed_at": d.placed_at, "started_at": d.started_at,
+        "ended_at": d.ended_at, "kill_failed": d.kill_failed, "stops_sent": d.stops_sent,
+        "is_commanded": d.is_commanded, "is_moving": d.is_moving, "avoid": d.avoid, "now": now,
+        "why_not": _text(d.why_not) if d.why_not else None,
+        "explanation": _text(d.explanation) if d.explanation else None,
+    }  # fmt: skip
+
+
+def _text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _by(things: Iterable[Any], key: Any) -> Mapping[Any, list[Any]]:
+    """Group; what is grouped is few kinds of many."""
+    groups: dict[Any, list[Any]] = defaultdict(list)
+    for thing in things:
+        groups[key(thing)].append(thing)
+    return groups
 
 
 def _command(text: str | None) -> StartJob | None:
@@ -86,8 +167,3 @@ def _command(text: str | None) -> StartJob | None:
 
 def _reason(text: str | None) -> Reason | None:
     return Reason(text) if text else None
-
-
-def _json(text: str | None, default: Any) -> Any:
-    found = json.loads(text) if text else default
-    return found if isinstance(found, (Mapping, list)) else default

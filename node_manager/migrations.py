@@ -19,7 +19,7 @@ from common.errors import ConfigError, RotaError
 
 DATABASE = "rota_nodes"
 USER = "rota_nodes"
-GRANTS = (f"SELECT, INSERT, UPDATE, DELETE ON {DATABASE}.*",)
+GRANTS = (f"SELECT, INSERT, UPDATE, DELETE ON {DATABASE}.*", "SELECT ON rota_app.*")
 
 
 def main() -> int:

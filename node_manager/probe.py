@@ -15,7 +15,7 @@ from common.errors import Permanent, Retryable
 from common.logs import logger
 from common.machines import Machine
 from common.ssh import SshDoor
-from node_manager.domain.membership import Probe
+from node_manager.domain.node import Probe
 
 PROBE_TIMEOUT_S = 5.0
 PROBES_AT_ONCE = 16

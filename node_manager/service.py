@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
 
-from common.bus import Bus, Producer
+from common.bus import Bus, Producer, Record
 from common.bus.receive import Received
 from common.clock import Clock
 from common.errors import Retryable
@@ -20,15 +20,14 @@ from common.logs import logger
 from common.messages import NODES, NodeChanged, NodeHeartbeat, NodeState, encode, key_of
 from node_manager.domain.membership import (
     FORGIVEN_S,
-    Moment,
-    Node,
-    Probe,
     after_heartbeat,
     after_silence,
+    after_wish,
     forgive,
     to_be_probed,
 )
-from node_manager.store import NodeStore
+from node_manager.domain.node import Moment, Node, Probe
+from node_manager.store import NodeStore, Request
 
 LOOK_EVERY_S = 1.0
 SAVE_EVERY_S = 5.0
@@ -78,6 +77,8 @@ class Registry:
         self._saved_at = 0.0
         self._frozen: str | None = None
         self._probes: dict[str, Probe] = {}
+        self._wishes: dict[str, Request] = {}
+        self._request_id = 0  # of the latest request read
         self._lock = Lock()  # guards _probes and the reading of _nodes by other threads
 
     def run_once(self, hearing: Hearing) -> float:
@@ -91,6 +92,7 @@ class Registry:
         if now.monotonic - self._looked_at >= LOOK_EVERY_S:
             self._looked_at = now.monotonic
             self._look(now)
+            self._read_wishes(now)
         self._save(now)
         self._tell()
         return 0.0
@@ -102,7 +104,8 @@ class Registry:
             beat = received.message
             if isinstance(beat, NodeHeartbeat):
                 before = self._nodes.get(beat.node_id)
-                self._keep(after_heartbeat(before, beat, now), before)
+                after = after_heartbeat(before, beat, now, _skew_s(beat, received.record))
+                self._keep(self._wished(after, now), before)
 
     def probe_once(self) -> None:
         """Ask the machines of silent clients; runs on a thread of its own."""
@@ -149,6 +152,19 @@ class Registry:
             self._frozen = verdict.frozen
         for node in verdict.changed:
             self._keep(node, self._nodes[node.node_id])
+
+    def _read_wishes(self, now: Moment) -> None:
+        """Take up what operators asked; a node that is not known yet gets it when it is."""
+        for request in self._doors.store.requests(self._request_id):
+            self._wishes[request.node_id] = request
+            node = self._nodes.get(request.node_id)
+            if node is not None and (after := self._wished(node, now)) is not node:
+                self._keep(after, node)
+            self._request_id = request.request_id
+
+    def _wished(self, node: Node, now: Moment) -> Node:
+        request = self._wishes.get(node.node_id)
+        return node if request is None else after_wish(node, request.wish, request.drain, now)
 
     def _bus_answers(self) -> bool:
         """Tell whether silence means anything: without Kafka nobody can be heard."""
@@ -197,6 +213,11 @@ class Registry:
         return Moment(self._doors.clock.now(), self._doors.clock.monotonic())
 
 
+def _skew_s(beat: NodeHeartbeat, record: Record) -> float:
+    """Return how far the node's clock is ahead of the broker's: negative for a slow way, too."""
+    return 0.0 if beat.time is None else beat.time.timestamp() - record.timestamp_ms / 1000
+
+
 def _message_of(node: Node, now: Moment) -> NodeChanged:
     return NodeChanged(
         time=now.wall,
@@ -210,5 +231,6 @@ def _message_of(node: Node, now: Moment) -> NodeChanged:
         cpus=node.cpus,
         memory_bytes=node.memory_bytes,
         reason=node.reason,
+        drain=node.drain,
         since=node.since,
     )

@@ -1,15 +1,30 @@
-"""The registry of nodes in MySQL (`rota_nodes.nodes`)."""
+"""The registry of nodes in MySQL (`rota_nodes.nodes`), and what operators ask (`rota_app`)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
-from common.db import Database, Row
+from common.db import Database, Row, StatementRefusedError
+from common.logs import logger
 from common.messages import NodeState
-from node_manager.domain.membership import Node, Wish
+from node_manager.domain.node import DrainMode, Node, Wish
+
+_DRAIN_MODES: dict[str, DrainMode] = {"": "wait", "wait": "wait", "move": "move", "force": "force"}
+_log = logger("node_manager.store")
+
+
+@dataclass(frozen=True)
+class Request:
+    """The latest thing an operator asked of one node."""
+
+    request_id: int
+    node_id: str
+    wish: Wish
+    drain: DrainMode | None = None
 
 
 class NodeStore(Protocol):
@@ -23,12 +38,17 @@ class NodeStore(Protocol):
         """Remember nodes, all or none."""
         ...
 
+    def requests(self, after: int) -> list[Request]:
+        """Return what was asked after this request, one a node: the latest."""
+        ...
+
 
 class MySqlNodeStore:
     """Nodes in MySQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._is_missing_told = False
 
     def load(self, heard_at: float) -> list[Node]:
         with self._database.transaction() as transaction:
@@ -41,11 +61,40 @@ class MySqlNodeStore:
                 transaction.execute_many("save_nodes", rows)
 
 
+    def requests(self, after: int) -> list[Request]:
+        """Read the application manager's table; where it is not there yet, nobody asked anything.
+
+        (Or may not be read yet: its migrations and grants may come after our start.)
+        """
+        try:
+            with self._database.transaction() as transaction:
+                rows = transaction.all("requests_after", after=after)
+        except StatementRefusedError as error:
+            if not self._is_missing_told:
+                self._is_missing_told = True
+                _log.warning("no_requests_can_be_read", error=str(error))
+            return []
+        return [found for row in rows if (found := request_of(row)) is not None]
+
+
+def request_of(row: Row) -> Request | None:
+    """Read one request; None, and a word in the log, for a wish that is not known here."""
+    text, _, mode = str(row["wish"]).partition(":")
+    try:
+        wish = Wish(text)
+        drain = _DRAIN_MODES[mode] if wish is Wish.DRAINING else None
+    except (ValueError, KeyError):
+        _log.error("unknown_wish", request_id=row["request_id"], wish=row["wish"])
+        return None
+    return Request(int(row["request_id"]), str(row["node_id"]), wish, drain)
+
+
 def _row_of(node: Node) -> Row:
     return {
         "node_id": node.node_id,
         "state": node.state.value,
         "wish": node.wish.value,
+        "drain": node.drain,
         "boot_id": node.boot_id,
         "former_boot_id": node.former_boot_id,
         "address": node.address,
@@ -65,6 +114,7 @@ def _node_of(row: Row, heard_at: float) -> Node:
         node_id=row["node_id"],
         state=NodeState(row["state"]),
         wish=Wish(row["wish"]),
+        drain=row["drain"],
         boot_id=row["boot_id"],
         former_boot_id=row["former_boot_id"],
         address=row["address"],

@@ -3,60 +3,105 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import partial
 
+from common.bus import Bus, Partition, Producer
 from common.bus.kafka import KafkaBus
 from common.bus.receive import Receiver
 from common.db.clock import DisciplinedClock, database_now
 from common.db.mysql import MySqlDatabase
 from common.db.queries import load_queries
 from common.heartbeat import HeartbeatMonitor
-from common.lifecycle import Context, Service, every, forever, run
+from common.lifecycle import Context, Loop, Service, every, forever, run
 from common.messages import APP_INSTANCES, JOB_EVENTS
+from scheduler.auditor import Auditor
+from scheduler.events import Events
 from scheduler.intake import Intake
+from scheduler.leases import LEASE_S
 from scheduler.service import Scheduler
 
 GROUP = "scheduler"
 
 
+class Parts:
+    """The scheduler and what feeds it, put together; nothing is connected yet."""
+
+    def __init__(self, context: Context) -> None:
+        self.bus: Bus = KafkaBus(context.settings.kafka(), f"scheduler-{context.replica}")
+        self.producer: Producer = self.bus.producer()
+        config = context.settings.mysql("rota_scheduler")
+        self.database = MySqlDatabase(config, load_queries("scheduler"), pool_size=8)
+        self.clock = DisciplinedClock(context.clock, partial(database_now, self.database))
+        self.scheduler = Scheduler(self.database, self.producer, self.clock, context.replica)
+        self.scheduler.leases.ttl_s = context.settings.number("SCHEDULER_LEASE_S", LEASE_S)
+        self.intake = Intake(self.scheduler, self.database, self.clock)
+        self.auditor = Auditor(self.scheduler, self.database, self.clock)
+        events = Events(self.scheduler, self.database, self.clock)
+        self.instances = self._receiver(APP_INSTANCES, self.intake.receive_instances)
+        self.events = self._receiver(JOB_EVENTS, events.receive)
+        self.monitor = HeartbeatMonitor(self.bus, self.producer)
+
+    def hold_shards(self) -> None:
+        """Keep our leases; read the partitions of the shards we hold."""
+        self.scheduler.hold_shards()
+        shards = self.scheduler.shards
+        self.instances.assign([Partition(APP_INSTANCES, shard) for shard in shards])
+        self.events.assign([Partition(JOB_EVENTS, shard) for shard in shards])
+
+    def close(self) -> None:
+        self.scheduler.leave()
+        for receiver in (self.instances, self.events, self.monitor):
+            receiver.close()
+        self.bus.close()
+        self.database.close()
+
+    def _receiver(self, topic: str, handle: Callable[..., None]) -> Receiver:
+        receiver = Receiver(self.bus, self.producer, GROUP, topic, handle)
+        receiver.assign([])
+        return receiver
+
+
 def build(context: Context) -> Service:
-    """Put the scheduler together; nothing is connected yet."""
-    bus = KafkaBus(context.settings.kafka(), f"scheduler-{context.replica}")
-    producer = bus.producer()
-    database = MySqlDatabase(context.settings.mysql("rota_scheduler"), load_queries("scheduler"))
-    clock = DisciplinedClock(context.clock, partial(database_now, database))
-    scheduler = Scheduler(database, producer, clock, context.replica)
-    intake = Intake(scheduler, database, clock)
-    instances = Receiver(bus, producer, GROUP, APP_INSTANCES, intake.receive_instances)
-    events = Receiver(bus, producer, GROUP, JOB_EVENTS, intake.receive_events)
-    monitor = HeartbeatMonitor(bus, producer)
+    """Put the scheduler together."""
+    parts = Parts(context)
+    scheduler, clock = parts.scheduler, parts.clock
+    syncing = every(5.0, "clock", clock.sync)
     firing = every(5.0, "firing", scheduler.tick)
     scheduler.wake = firing.wake
+    scheduler.wake_outbox = scheduler.outbox.wake
 
-    def close() -> None:
-        scheduler.leave()
-        for receiver in (instances, events, monitor):
-            receiver.close()
-        bus.close()
-        database.close()
+    def may_fire() -> bool:
+        is_trusted = clock.is_trusted()
+        if not is_trusted:
+            syncing.wake()
+        return is_trusted
 
+    scheduler.may_fire = may_fire
+    scheduler.is_reconciled = parts.events.caught_up
+    figures = scheduler.figures() | {"ledger_imbalance": lambda: parts.auditor.imbalance}
     return Service(
-        loops=[
-            every(3.0, "leases", scheduler.hold_shards),
-            every(5.0, "clock", clock.sync),
-            firing,
-            every(1.0, "unsent", lambda: _none(scheduler.publish(), scheduler.send_kills())),
-            every(5.0, "scan", intake.scan),
-            every(10.0, "waiting", scheduler.look_at_waiting),
-            forever("instances", instances.run_once, instances.wake),
-            forever("events", events.run_once, events.wake),
-            monitor,
-        ],
-        checks={"mysql": database.ping, "kafka": partial(bus.ping, 3.0)},
-        figures=scheduler.figures(),
-        close=close,
-        producer=producer,
+        loops=[*_loops(parts), syncing, firing],
+        checks={"mysql": parts.database.ping, "kafka": partial(parts.bus.ping, 3.0)},
+        figures=figures,
+        close=parts.close,
+        producer=parts.producer,
     )
+
+
+def _loops(parts: Parts) -> list[Loop]:
+    scheduler, outbox = parts.scheduler, parts.scheduler.outbox
+    return [
+        every(scheduler.leases.ttl_s / 4, "leases", parts.hold_shards),
+        forever("outbox", outbox.run_once, outbox.wake),
+        every(1.0, "kills", lambda: _none(scheduler.send_kills())),
+        every(5.0, "scan", parts.intake.scan),
+        every(10.0, "waiting", scheduler.look_at_waiting),
+        every(10.0, "audit", parts.auditor.run_once),
+        forever("instances", parts.instances.run_once, parts.instances.wake),
+        forever("events", parts.events.run_once, parts.events.wake),
+        parts.monitor,
+    ]
 
 
 def _none(*_: object) -> None:

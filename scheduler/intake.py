@@ -1,29 +1,38 @@
-"""What reaches the scheduler from outside: instances, people's requests, and jobs' events."""
+"""New, changed, paused and deleted instances, as the application manager has them.
+
+A message is only a wake-up: `scan` finds what changed all the same (G1). A change settles what was
+due before it, in the transaction that writes it: no due time falls between two versions.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from common.bus.receive import Received
 from common.clock import Clock
-from common.db import Database, DuplicateKeyError, Row, Transaction
-from common.errors import Permanent
-from common.jobs import TERMINAL, JobState, Reason
+from common.db import Database, Row, Transaction
+from common.errors import Permanent, Retryable
+from common.jobs import Reason, shard_of
 from common.logs import logger
-from common.messages import DeploymentChanged, DeploymentState, InstanceChanged, StartJob, decode
-from common.messages import encode as encode_message
-from common.messages.topics import JOB_COMMANDS
-from scheduler.domain.job import Outcome, apply_snapshot
-from scheduler.domain.schedule import Schedule
-from scheduler.ending import release_after
-from scheduler.service import Scheduler, lateness
-from scheduler.store import put_schedule, record_moves, schedule_from_app, view_of
+from common.messages import InstanceChanged
+from scheduler.domain.fire import Firing
+from scheduler.domain.overlap import LiveJob
+from scheduler.domain.schedule import DELETED, NewJob, Schedule
+from scheduler.ending import Ending
+from scheduler.firing import Fired, Made, When
+from scheduler.ledger import live_jobs_of
+from scheduler.requests import Requests
+from scheduler.service import Scheduler
+from scheduler.store import put_schedules, schedule_from_app, state_of
 
+PORTION = 1000
 SCAN_OVERLAP = timedelta(seconds=60)
+SCAN_ALL = timedelta(minutes=10)
+VISIBLE_WITHIN_MS = 700
 
+_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 _log = logger("scheduler.intake")
 
 
@@ -31,181 +40,171 @@ class UnknownInstanceError(Permanent):
     """No instance has this id; the application manager knows none."""
 
 
-class Intake:
-    """Brings outside news into the ledger. Shares the scheduler's lock."""
+class NotVisibleYetError(Retryable):
+    """No instance has this id yet; its commit may be on the way."""
 
-    def __init__(self, scheduler: Scheduler, database: Database, clock: Clock) -> None:
-        self._scheduler = scheduler
-        self._database = database
-        self._clock = clock
-        self._scanned_to = datetime(2000, 1, 1, tzinfo=UTC)
+
+@dataclass
+class Intake:
+    """Brings instances into the schedule. `scan` and `receive_instances` may be two threads."""
+
+    scheduler: Scheduler
+    database: Database
+    clock: Clock
+    _scanned_to: datetime = _BEGINNING
+    _scanned_all_at: datetime = _BEGINNING
+    requests: Requests = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.requests = Requests(self.scheduler, self.database, self.clock)
 
     def receive_instances(self, batch: Sequence[Received]) -> None:
         """Look at instances again, as their ids come in."""
-        for received in batch:
-            message = received.message
-            if isinstance(message, InstanceChanged):
-                with self._scheduler.lock:
-                    self._look_at(message.instance_id)
-        self.carry_out_requests()
-        self._scheduler.wake()
+        asked = {
+            received.message.instance_id: received.record.timestamp_ms
+            for received in batch
+            if isinstance(received.message, InstanceChanged)
+        }
+        unknown = set(asked)
+        for names in _portions(sorted(asked)):
+            with self.database.transaction() as transaction:
+                rows = transaction.all("app_instances", instances=names)
+            unknown -= {row["instance_id"] for row in rows}
+            self.take(rows)
+        self.requests.carry_out()
+        self.scheduler.wake()
+        self._refuse(unknown, asked, self.clock.now())
 
     def scan(self) -> None:
-        """Find changed instances without being told: a lost message changes nothing (G1)."""
-        with self._scheduler.lock:
-            since = self._scanned_to - SCAN_OVERLAP
-            with self._database.transaction() as transaction:
-                rows = transaction.all("app_changed", since=since)
-            for row in rows:
-                self._take(row)
-                self._scanned_to = max(self._scanned_to, row["updated_at"])
-        self.carry_out_requests()
+        """Find changed instances without being told: a lost message changes nothing (G1).
+
+        Every ten minutes all of them are compared, whatever their clock said when they changed.
+        """
+        now = self.clock.now()
+        is_whole = now - self._scanned_all_at >= SCAN_ALL
+        since = _BEGINNING if is_whole else self._scanned_to - SCAN_OVERLAP
+        after, newest = "", self._scanned_to
+        while True:
+            with self.database.transaction() as transaction:
+                rows = transaction.all("app_changed", since=since, after=after, limit=PORTION)
+            self.take(rows)
+            newest = max([newest, *(row["updated_at"] for row in rows)])
+            if len(rows) < PORTION:
+                break
+            after = rows[-1]["instance_id"]
+        self._scanned_to = newest
+        self._scanned_all_at = now if is_whole else self._scanned_all_at
+        self.requests.carry_out()
 
     def carry_out_requests(self) -> None:
-        """Do what people asked for, once each."""
-        with self._scheduler.lock:
-            with self._database.transaction() as transaction:
-                requests = transaction.all("app_requests")
-                done = {row["request_id"] for row in transaction.all("handled_since")}
-            for request in requests:
-                if request["request_id"] not in done:
-                    self._carry_out(request)
+        self.requests.carry_out()
 
-    def receive_events(self, batch: Sequence[Received]) -> None:
-        """Apply deployments' snapshots to the ledger; ends set dependents free."""
-        with self._scheduler.lock:
-            ended: list[str] = []
-            with self._database.transaction() as transaction:
-                for received in batch:
-                    if isinstance(received.message, DeploymentChanged):
-                        ended += self._apply(transaction, received.message)
-            for job_id in ended:
-                self._scheduler.forget_stop(job_id)
-            self._scheduler.publish()
-        self._scheduler.wake()
-
-    def _look_at(self, instance_id: str) -> None:
-        with self._database.transaction() as transaction:
-            row = transaction.one("app_instance", instance_id=instance_id)
-        if row is None:
-            raise UnknownInstanceError(f"no instance has the id {instance_id!r}")
-        self._take(row)
-
-    def _take(self, row: Row) -> None:
-        """Write a new or changed schedule; it is due from its edit on, never before."""
-        fresh = schedule_from_app(row)
-        known = self._scheduler.schedules.get(fresh.instance_id)
-        if known is not None and (known.version, known.state) == (fresh.version, fresh.state):
-            return
-        if fresh.shard not in self._scheduler.shards:
-            self._scheduler.schedules[fresh.instance_id] = fresh
-            return
-        fresh = replace(fresh, next_due=_first_due(fresh, known))
-        with self._database.transaction() as transaction:
-            put_schedule(transaction, fresh)
-        self._scheduler.plan(fresh)
-        _log.info("schedule_taken", instance_id=fresh.instance_id, version=fresh.version,
-                  state=fresh.state, next_due=str(fresh.next_due))  # fmt: skip
-
-    def _carry_out(self, request: Row) -> None:
-        with self._database.transaction() as transaction:
-            try:
-                transaction.execute("mark_handled", request_id=request["request_id"])
-            except DuplicateKeyError:
+    def take(self, rows: Sequence[Row]) -> None:
+        """Write what is new or changed and ours; a due time counts from the edit on."""
+        with self.scheduler.lock:
+            shards = self.scheduler.shards
+            ours = {r["instance_id"]: r for r in rows if shard_of(r["instance_id"]) in shards}
+            if not ours:
                 return
-            job_id = request["job_id"]
-            job = transaction.one("lock_job", job_id=job_id) if job_id else None
-            is_ours = job is not None and job["shard"] in self._scheduler.shards
-            is_live = job is not None and JobState(job["state"]) not in TERMINAL
-            if request["kind"] == "kill" and is_ours and is_live:
-                self._scheduler.want_stop(transaction, job_id, Reason.USER)
-        self._scheduler.send_kills()
+            fired = self.scheduler.firer.carry_out(lambda t: self._write(t, ours))
+            self.scheduler.plan_fired(fired)
+        if fired.schedules:
+            _log.info("schedules_taken", count=len(fired.schedules),
+                      first=fired.schedules[0].instance_id)  # fmt: skip
+            self.scheduler.wake_outbox()
+            self.scheduler.wake()
 
-    def _apply(self, transaction: Transaction, snapshot: DeploymentChanged) -> list[str]:
-        """Apply one snapshot; return the job's id if it ended."""
-        job = transaction.one("lock_job", job_id=snapshot.job_id)
-        if job is None:
-            raise Permanent(f"no job has the id {snapshot.job_id!r}")
-        schedule = self._scheduler.schedules.get(job["instance_id"])
-        retries = schedule.spec.retries if schedule else 0
-        now = self._clock.now()
-        outcome = apply_snapshot(view_of(job), snapshot, retries, now)
-        if outcome is None:
-            return []
-        if outcome.retry_at is not None:
-            self._retry(transaction, job, snapshot, outcome.retry_at)
-            return []
-        self._save(transaction, job, snapshot, outcome)
-        if outcome.state in TERMINAL or outcome.state is JobState.RUNNING:
-            release_after(transaction, job["instance_id"], job["due"], now)
-        return [snapshot.job_id] if outcome.state in TERMINAL else []
+    @staticmethod
+    def _changed(transaction: Transaction, rows: Mapping[str, Row]) -> list[Row]:
+        known = {
+            row["instance_id"]: (row["version"], row["state"], row["applied_at"])
+            for row in transaction.all("known_versions", instances=list(rows))
+        }
+        return [
+            row
+            for name, row in rows.items()
+            if known.get(name) != (row["version"], state_of(row), row["applied_at"])
+        ]
 
-    def _save(
-        self, transaction: Transaction, job: Row, snapshot: DeploymentChanged, outcome: Outcome
-    ) -> None:
-        late = None
-        if snapshot.started_at is not None and job["started_at"] is None:
-            late = (snapshot.started_at - job["due"]) / timedelta(milliseconds=1)
-            lateness.observe(max(0.0, late / 1000))
-        is_terminal = outcome.state in TERMINAL
-        transaction.execute(
-            "update_job",
-            job_id=snapshot.job_id,
-            before=job["state"],
-            state=outcome.state,
-            reason=outcome.reason,
-            detail=_detail(snapshot),
-            node=snapshot.node,
-            node_load=snapshot.load,
-            started_at=snapshot.started_at,
-            ended_at=(snapshot.ended_at or self._clock.now()) if is_terminal else None,
-            exit_code=snapshot.exit_code,
-            lateness_ms=None if late is None else int(late),
-            revision=snapshot.revision,
-        )
-        if outcome.state != job["state"]:
-            move = _move(job, outcome.state, outcome.reason, _detail(snapshot))
-            record_moves(transaction, self._clock.now(), [move])
+    def _write(self, transaction: Transaction, rows: Mapping[str, Row]) -> Fired:
+        """Settle what was due under the old versions, then write the new ones."""
+        ending = Ending(transaction, self.scheduler.definitions, self.clock.now())
+        changed = self._changed(transaction, rows)
+        if not changed:
+            return Fired(ending)
+        self.scheduler.leases.fence(transaction, {shard_of(row["instance_id"]) for row in changed})
+        settled, jobs = self._settle(ending, changed)
+        made = self.scheduler.firer.write_jobs(ending, jobs)
+        put_schedules(transaction, settled)
+        for schedule in settled:
+            if schedule.state == DELETED:
+                live = transaction.all("unended_jobs_of", instance_id=schedule.instance_id)
+                ending.want_stops([row["job_id"] for row in live], Reason.USER)
+        return Fired(ending, settled, made)
 
-    def _retry(
-        self, transaction: Transaction, job: Row, snapshot: DeploymentChanged, at: datetime
-    ) -> None:
-        attempt = job["attempt"] + 1
-        command = decode(JOB_COMMANDS, job["start_command"].encode())
-        if not isinstance(command, StartJob):
-            raise TypeError(f"{job['job_id']} keeps a {type(command).__name__} as start command")
-        again = StartJob(
-            **{name: getattr(command, name) for name in command.__struct_fields__}
-            | {"id": f"{job['job_id']}/{attempt}", "attempt": attempt}
-        )
-        transaction.execute(
-            "retry_job", job_id=job["job_id"], before=job["state"], attempt=attempt,
-            not_before=at, start_command=encode_message(again).decode(),
-        )  # fmt: skip
-        detail = f"attempt {snapshot.attempt}: {snapshot.state} ({snapshot.reason})"
-        move = _move(job, JobState.QUEUED, snapshot.reason, detail)
-        record_moves(transaction, self._clock.now(), [move])
+    def _settle(self, ending: Ending, changed: Sequence[Row]) -> tuple[list[Schedule], Made]:
+        """Decide what was due up to each change; return the schedules as they go on, and jobs."""
+        transaction, definitions = ending.transaction, self.scheduler.definitions
+        names = [row["instance_id"] for row in changed]
+        before = definitions.schedules_of(transaction, names, "lock_schedules")
+        live = live_jobs_of(transaction, sorted(before))
+        settled: list[Schedule] = []
+        jobs: Made = []
+        for row in changed:
+            fresh = schedule_from_app(row, definitions)
+            known = before.get(fresh.instance_id)
+            next_due = None
+            if known is not None:
+                cut = min(_moment_of(row, known, fresh), ending.now)
+                firing = self._decide(ending, known, live.get(known.instance_id, ()), cut)
+                jobs += [(known, job) for job in firing.jobs]
+                next_due = firing.next_due
+            settled.append(replace(fresh, next_due=_next_due(fresh, known, next_due)))
+        if before:
+            transaction.execute("keep_versions", instances=sorted(before))
+            transaction.execute("clear_dependencies", children=sorted(before))
+        return settled, jobs
+
+    def _decide(
+        self, ending: Ending, known: Schedule, live: Sequence[LiveJob], cut: datetime
+    ) -> Firing:
+        when = When(cut, self.scheduler.resident.up_since)
+        jobs: list[NewJob] = []
+        while True:
+            firing = self.scheduler.firer.decide(ending.transaction, known, live, when)
+            jobs += firing.jobs
+            ending.want_stops(firing.replaced, Reason.REPLACED)
+            if firing.next_due is None or firing.next_due > cut:
+                return replace(firing, jobs=tuple(jobs))
+            known = replace(known, next_due=firing.next_due)
+
+    @staticmethod
+    def _refuse(unknown: Collection[str], asked: Mapping[str, int], now: datetime) -> None:
+        """Refuse ids that nobody knows, unless their commit may still be on its way."""
+        if not unknown:
+            return
+        newest_ms = max(asked[name] for name in unknown)
+        if now.timestamp() * 1000 - newest_ms < VISIBLE_WITHIN_MS:
+            raise NotVisibleYetError
+        raise UnknownInstanceError(f"no instance has the id {min(unknown)!r}")
 
 
-def _first_due(fresh: Schedule, known: Schedule | None) -> datetime | None:
+def _moment_of(row: Row, known: Schedule, fresh: Schedule) -> datetime:
+    """Return when a change took effect: a new version at its edit, a pause when it was asked."""
+    moment: datetime = row["updated_at"] if known.version == fresh.version else fresh.applied_at
+    return moment
+
+
+def _next_due(
+    fresh: Schedule, known: Schedule | None, settled_to: datetime | None
+) -> datetime | None:
     """Return where a schedule goes on: after its edit; a pause or its end does not move it."""
-    if fresh.calendar is None or fresh.state == "deleted":
+    if fresh.calendar is None or fresh.state == DELETED:
         return None
-    if known is not None and known.version == fresh.version:
-        return known.next_due
+    if known is not None and known.version == fresh.version and known.state != DELETED:
+        return settled_to
     return fresh.calendar.next_due(fresh.applied_at)
 
 
-def _detail(snapshot: DeploymentChanged) -> str | None:
-    if snapshot.state is DeploymentState.PENDING and snapshot.why_not:
-        return "; ".join(f"{node}: {why}" for node, why in sorted(snapshot.why_not.items()))[:500]
-    if snapshot.kill_failed:
-        return f"kill failed: {snapshot.detail or 'not confirmed'}"[:500]
-    return snapshot.detail[:500] if snapshot.detail else None
-
-
-def _move(
-    job: Row, state: JobState, reason: Reason | None, detail: str | None
-) -> dict[str, Any]:
-    return {"job_id": job["job_id"], "attempt": job["attempt"], "from_state": job["state"],
-            "to_state": state, "reason": reason, "detail": detail}  # fmt: skip
+def _portions(names: Sequence[str]) -> Sequence[Sequence[str]]:
+    return [names[start : start + PORTION] for start in range(0, len(names), PORTION)]

@@ -1,62 +1,141 @@
 -- The scheduler's whole talk with its database.
 
+-- name: see_replica
+-- We are alive; who is not seen for a lease's length shares no work.
+INSERT INTO replicas (replica, expires_at)
+VALUES (%(replica)s, UTC_TIMESTAMP(6) + INTERVAL %(ttl_us)s MICROSECOND)
+ON DUPLICATE KEY UPDATE expires_at = UTC_TIMESTAMP(6) + INTERVAL %(ttl_us)s MICROSECOND;
+
+-- name: count_replicas
+-- How many share the work.
+SELECT COUNT(*) AS alive FROM replicas WHERE expires_at > UTC_TIMESTAMP(6);
+
+-- name: forget_replica
+-- We leave.
+DELETE FROM replicas WHERE replica = %(replica)s OR expires_at < UTC_TIMESTAMP(6) - INTERVAL 1 DAY;
+
+-- name: all_shards
+-- Who holds what.
+SELECT shard, owner, epoch, expires_at < UTC_TIMESTAMP(6) AS is_free FROM shards ORDER BY shard;
+
+-- name: lock_free_shards
+-- Shards that may be taken. One that a frozen holder's transaction has locked is passed over.
+SELECT shard FROM shards
+WHERE shard IN %(shards)s AND (expires_at < UTC_TIMESTAMP(6) OR owner = %(owner)s)
+FOR UPDATE SKIP LOCKED;
+
+-- name: renew_shards
+-- Keep what is ours under the same epoch.
+UPDATE shards SET expires_at = UTC_TIMESTAMP(6) + INTERVAL %(ttl_us)s MICROSECOND
+WHERE owner = %(owner)s AND shard IN %(shards)s;
+
 -- name: take_shards
--- Take or keep shards that are ours or whose holder is silent. A new holder, and our own first time
--- after a restart, is a new epoch: what an earlier life still tries to write is refused.
+-- Take shards. A new holder, and our own first time after a restart, is a new epoch: what an earlier
+-- life still tries to write is refused.
 UPDATE shards
-SET epoch = IF(owner = %(owner)s AND NOT %(is_new)s, epoch, epoch + 1), owner = %(owner)s,
-    expires_at = UTC_TIMESTAMP(6) + INTERVAL %(ttl_s)s SECOND
-WHERE owner = %(owner)s OR expires_at < UTC_TIMESTAMP(6);
+SET epoch = epoch + 1, owner = %(owner)s,
+    expires_at = UTC_TIMESTAMP(6) + INTERVAL %(ttl_us)s MICROSECOND
+WHERE shard IN %(shards)s;
 
--- name: leave_shards
--- Give all our shards back at once, for a clean stop.
-UPDATE shards SET expires_at = '2000-01-01' WHERE owner = %(owner)s;
-
--- name: held_shards
--- The shards we hold, and their epochs.
-SELECT shard, epoch FROM shards WHERE owner = %(owner)s AND expires_at > UTC_TIMESTAMP(6);
+-- name: free_shards
+-- Give shards to whoever asks next.
+UPDATE shards SET owner = '', expires_at = '2000-01-01' WHERE owner = %(owner)s AND shard IN %(shards)s;
 
 -- name: fence
--- The shards still held and their epochs, locked until the firing transaction ends.
-SELECT shard, epoch FROM shards
-WHERE owner = %(owner)s AND shard IN %(shards)s AND expires_at > UTC_TIMESTAMP(6) FOR SHARE;
+-- The shards still held and their epochs, locked until the transaction ends.
+SELECT shard, epoch FROM shards WHERE owner = %(owner)s AND shard IN %(shards)s LOCK IN SHARE MODE;
 
--- name: all_schedules
--- Every schedule there is, at start.
-SELECT instance_id, shard, version, spec, image, command, state, next_due, applied_at FROM schedules;
+-- name: due_soon
+-- What the agenda is filled from: the next due times after a place in their order, up to a moment.
+SELECT instance_id, next_due, shard, priority FROM schedules
+WHERE next_due >= %(due)s AND next_due <= %(until)s
+  AND (next_due > %(due)s OR instance_id > %(instance_id)s)
+ORDER BY next_due, instance_id LIMIT %(limit)s;
+
+-- name: first_after
+-- When something of anybody's is due after a moment, to sleep until then.
+SELECT MIN(next_due) AS next_due FROM schedules WHERE next_due > %(until)s;
+
+-- name: count_schedules
+-- How many schedules there are.
+SELECT COUNT(*) AS schedules FROM schedules;
+
+-- name: schedules_of
+-- Some schedules, as they are.
+SELECT instance_id, shard, version, spec, image, command, state, next_due, applied_at
+FROM schedules WHERE instance_id IN %(instances)s;
 
 -- name: lock_schedules
--- The schedules about to fire, locked against edits.
-SELECT instance_id, version, state, next_due FROM schedules
-WHERE instance_id IN %(instances)s FOR UPDATE;
+-- Some schedules, locked: what is decided of an instance's jobs is decided by one at a time.
+SELECT instance_id, shard, version, spec, image, command, state, next_due, applied_at
+FROM schedules WHERE instance_id IN %(instances)s ORDER BY instance_id FOR UPDATE;
 
--- name: put_schedule
--- Write a schedule as the application manager has it.
-INSERT INTO schedules (instance_id, shard, version, spec, image, command, state, next_due,
+-- name: lock_instances
+-- The same, where only the lock is wanted.
+SELECT instance_id FROM schedules WHERE instance_id IN %(instances)s
+ORDER BY instance_id FOR UPDATE;
+
+-- name: put_schedules
+-- Write schedules as the application manager has them.
+INSERT INTO schedules (instance_id, shard, version, spec, image, command, state, priority, next_due,
                        next_stop, applied_at, updated_at)
 VALUES (%(instance_id)s, %(shard)s, %(version)s, %(spec)s, %(image)s, %(command)s, %(state)s,
-        %(next_due)s, %(next_stop)s, %(applied_at)s, UTC_TIMESTAMP(6))
-ON DUPLICATE KEY UPDATE version = %(version)s, spec = %(spec)s, image = %(image)s,
-    command = %(command)s, state = %(state)s, next_due = %(next_due)s, next_stop = %(next_stop)s,
-    applied_at = %(applied_at)s, updated_at = UTC_TIMESTAMP(6);
+        %(priority)s, %(next_due)s, %(next_stop)s, %(applied_at)s, UTC_TIMESTAMP(6))
+ON DUPLICATE KEY UPDATE version = VALUES(version), spec = VALUES(spec), image = VALUES(image),
+    command = VALUES(command), state = VALUES(state), priority = VALUES(priority),
+    next_due = VALUES(next_due), next_stop = VALUES(next_stop), applied_at = VALUES(applied_at),
+    updated_at = VALUES(updated_at);
 
--- name: advance_schedule
--- The schedule goes on at its next due time.
-UPDATE schedules SET next_due = %(next_due)s, next_stop = %(next_stop)s, updated_at = UTC_TIMESTAMP(6)
-WHERE instance_id = %(instance_id)s;
+-- name: keep_versions
+-- Remember the present versions of schedules about to change: live jobs are started from them.
+INSERT IGNORE INTO past_versions (instance_id, version, spec, image, command)
+SELECT instance_id, version, spec, image, command FROM schedules WHERE instance_id IN %(instances)s;
+
+-- name: past_versions_of
+-- Versions before the present ones.
+SELECT instance_id, version, spec, image, command FROM past_versions
+WHERE instance_id IN %(instances)s;
+
+-- name: advance_schedules
+-- Schedules go on at their next due times. They are there and locked, so nothing is ever inserted.
+INSERT INTO schedules (instance_id, shard, version, spec, image, command, state, next_due, next_stop,
+                       applied_at, updated_at)
+VALUES (%(instance_id)s, 0, 0, '{}', '', '[]', '', %(next_due)s, %(next_stop)s, UTC_TIMESTAMP(6),
+        UTC_TIMESTAMP(6))
+ON DUPLICATE KEY UPDATE next_due = VALUES(next_due), next_stop = VALUES(next_stop),
+    updated_at = VALUES(updated_at);
+
+-- name: clear_dependencies
+-- A new version of a child may have other parents.
+DELETE FROM dependencies WHERE child_instance IN %(children)s;
+
+-- name: insert_dependencies
+-- Who depends on whom.
+INSERT IGNORE INTO dependencies (parent_instance, child_instance)
+VALUES (%(parent_instance)s, %(child_instance)s);
+
+-- name: children_of
+-- The dependents of some instances.
+SELECT parent_instance, child_instance FROM dependencies
+WHERE parent_instance IN %(parents)s ORDER BY parent_instance, child_instance;
 
 -- name: insert_jobs
 -- Write new rows of the ledger; a row with this key means: done already.
-INSERT IGNORE INTO jobs (job_id, instance_id, due, ordinal, shard, version, state, reason, detail,
-                  stop_at, start_by, not_before, count, until, is_held, is_published, stop_reason,
-                  start_command, ended_at, created_at, updated_at)
+INSERT INTO jobs (job_id, instance_id, due, ordinal, shard, version, state, reason, detail, stop_at,
+                  start_by, not_before, count, until, is_held, is_manual, stop_reason, ended_at,
+                  created_at, updated_at)
 VALUES (%(job_id)s, %(instance_id)s, %(due)s, %(ordinal)s, %(shard)s, %(version)s, %(state)s,
         %(reason)s, %(detail)s, %(stop_at)s, %(start_by)s, %(due)s, %(count)s, %(until)s, %(is_held)s,
-        FALSE, %(stop_reason)s, %(start_command)s, %(ended_at)s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));
+        %(is_manual)s, %(stop_reason)s, %(ended_at)s, %(now)s, %(now)s);
 
 -- name: existing_jobs
 -- Which of these jobs are there already.
 SELECT job_id FROM jobs WHERE job_id IN %(jobs)s;
+
+-- name: extend_job
+-- A row stands for more due times.
+UPDATE jobs SET count = count + %(count)s, until = %(until)s, updated_at = UTC_TIMESTAMP(6)
+WHERE job_id = %(job_id)s;
 
 -- name: insert_edges
 -- What a job waits for.
@@ -75,35 +154,45 @@ WHERE instance_id IN %(instances)s
   AND state IN ('QUEUED', 'STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN')
 ORDER BY due, ordinal;
 
--- name: live_jobs
--- Every live job of some shards, at start and take-over.
-SELECT job_id, stop_at, start_by, state, is_published, desired_stop FROM jobs
-WHERE shard IN %(shards)s
+-- name: unended_jobs_of
+-- The jobs of one instance that have not ended, those that wait included.
+SELECT job_id FROM jobs
+WHERE instance_id = %(instance_id)s
   AND state IN ('PLANNED', 'WAITING', 'QUEUED', 'STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN');
 
--- name: lock_job
--- One job, locked.
-SELECT job_id, instance_id, due, ordinal, shard, attempt, state, reason, detail, node, stop_at,
-       start_by, stop_reason, revision, is_held, is_published, desired_stop, kills_sent,
-       started_at, start_command
-FROM jobs WHERE job_id = %(job_id)s FOR UPDATE;
+-- name: live_stops
+-- What must stop one day, of some shards, at start and take-over.
+SELECT job_id, state, attempt, revision, stop_at, stop_reason, start_by, is_held, desired_stop
+FROM jobs
+WHERE shard IN %(shards)s AND desired_stop IS NULL
+  AND state IN ('PLANNED', 'WAITING', 'QUEUED', 'STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN')
+  AND (stop_at IS NOT NULL OR is_held OR state IN ('PLANNED', 'WAITING'));
+
+-- name: lock_jobs
+-- Some jobs, locked.
+SELECT job_id, instance_id, due, ordinal, shard, version, attempt, state, reason, detail, node,
+       stop_at, start_by, stop_reason, revision, is_held, is_published, desired_stop, kills_sent,
+       started_at, not_before, count
+FROM jobs WHERE job_id IN %(jobs)s ORDER BY job_id FOR UPDATE;
 
 -- name: update_job
--- A job in its new state; compared and set on the state that was decided upon.
+-- A job in its new state; compared and set on the state and attempt that were decided upon.
 UPDATE jobs
 SET state = %(state)s, reason = %(reason)s, detail = %(detail)s, node = %(node)s,
     node_load = COALESCE(%(node_load)s, node_load), started_at = COALESCE(%(started_at)s, started_at),
-    ended_at = %(ended_at)s, exit_code = %(exit_code)s, lateness_ms = COALESCE(%(lateness_ms)s, lateness_ms),
-    revision = %(revision)s, updated_at = UTC_TIMESTAMP(6)
-WHERE job_id = %(job_id)s AND state = %(before)s;
+    ended_at = %(ended_at)s, exit_code = %(exit_code)s,
+    lateness_ms = COALESCE(%(lateness_ms)s, lateness_ms), revision = %(revision)s,
+    is_published = TRUE, updated_at = UTC_TIMESTAMP(6)
+WHERE job_id = %(job_id)s AND state = %(before)s AND attempt = %(attempt)s;
 
 -- name: retry_job
 -- A new attempt at a job, not before its pause is over.
 UPDATE jobs
 SET state = 'QUEUED', attempt = %(attempt)s, revision = 0, is_published = FALSE, node = NULL,
-    not_before = %(not_before)s, start_command = %(start_command)s, exit_code = NULL,
-    updated_at = UTC_TIMESTAMP(6)
-WHERE job_id = %(job_id)s AND state = %(before)s;
+    not_before = %(not_before)s, start_by = %(start_by)s, reason = NULL, detail = %(detail)s,
+    exit_code = NULL, ended_at = NULL, started_at = NULL, desired_stop = NULL, kills_sent = 0,
+    kill_sent_at = NULL, is_held = %(is_held)s, updated_at = UTC_TIMESTAMP(6)
+WHERE job_id = %(job_id)s AND state = %(before)s AND attempt = %(attempt)s - 1;
 
 -- name: end_unstarted
 -- A job that was never commanded ends here.
@@ -112,43 +201,52 @@ UPDATE jobs SET state = %(state)s, reason = %(reason)s, ended_at = %(now)s, is_h
 WHERE job_id = %(job_id)s AND state = %(before)s;
 
 -- name: queue_job
--- A job that waited may go.
-UPDATE jobs SET state = 'QUEUED', is_held = FALSE, updated_at = UTC_TIMESTAMP(6)
-WHERE job_id = %(job_id)s;
+-- A job that waited may go, or is held behind others.
+UPDATE jobs SET state = 'QUEUED', is_held = %(is_held)s, updated_at = UTC_TIMESTAMP(6)
+WHERE job_id = %(job_id)s AND (state = 'WAITING' OR (state = 'QUEUED' AND is_held));
 
 -- name: want_stop
 -- The wish to stop a job is a row: it survives us. The first reason stays.
 UPDATE jobs SET desired_stop = COALESCE(desired_stop, %(reason)s), updated_at = UTC_TIMESTAMP(6)
-WHERE job_id = %(job_id)s;
+WHERE job_id = %(job_id)s
+  AND state IN ('QUEUED', 'STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN');
 
--- name: note_kill
--- A kill was sent once more.
+-- name: note_kills
+-- Kills were sent once more.
 UPDATE jobs SET kills_sent = kills_sent + 1, kill_sent_at = UTC_TIMESTAMP(6),
-    detail = %(detail)s, updated_at = UTC_TIMESTAMP(6)
-WHERE job_id = %(job_id)s;
+    updated_at = UTC_TIMESTAMP(6)
+WHERE job_id IN %(jobs)s;
+
+-- name: note_failing_kills
+-- Kills that were sent several times and are not confirmed.
+UPDATE jobs SET detail = 'the kill is not confirmed' WHERE job_id IN %(jobs)s;
 
 -- name: unconfirmed_kills
--- Kills to be sent, or sent again: not confirmed for so many seconds.
+-- Kills to be sent, or sent again: not confirmed for so many seconds. A job that is stopping has its
+-- kill; its deployment sees to the rest.
 SELECT job_id, attempt, desired_stop, kills_sent, state, stop_at FROM jobs
 WHERE shard IN %(shards)s AND desired_stop IS NOT NULL
-  AND state IN ('QUEUED', 'STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN')
-  AND (kill_sent_at IS NULL OR kill_sent_at < UTC_TIMESTAMP(6) - INTERVAL %(again_s)s SECOND);
+  AND (state IN ('QUEUED', 'STARTING', 'RUNNING', 'UNKNOWN')
+       OR (state = 'STOPPING' AND kill_sent_at IS NULL))
+  AND (kill_sent_at IS NULL OR kill_sent_at < UTC_TIMESTAMP(6) - INTERVAL %(again_s)s SECOND)
+ORDER BY job_id LIMIT 2000;
 
 -- name: unpublished
 -- Jobs whose start command is not confirmed as sent.
-SELECT job_id, attempt, not_before, start_command FROM jobs
-WHERE shard IN %(shards)s AND state = 'QUEUED' AND NOT is_published AND NOT is_held
-  AND not_before <= %(now)s
-ORDER BY due, job_id LIMIT 5000;
+SELECT job_id, instance_id, due, ordinal, version, attempt, start_by, stop_at, stop_reason FROM jobs
+WHERE shard IN %(shards)s AND state = 'QUEUED' AND is_published = FALSE AND is_held = FALSE
+  AND desired_stop IS NULL AND not_before <= %(now)s
+ORDER BY due, job_id LIMIT %(limit)s;
 
 -- name: mark_published
 -- Start commands that Kafka has.
-UPDATE jobs SET is_published = TRUE WHERE job_id IN %(jobs)s AND state <> 'PLANNED';
+UPDATE jobs SET is_published = TRUE WHERE job_id IN %(jobs)s AND attempt = %(attempt)s;
 
 -- name: children_waiting
--- Jobs that wait for one due time of a parent.
-SELECT edges.job_id FROM edges JOIN jobs ON jobs.job_id = edges.job_id
-WHERE edges.parent_instance = %(parent)s AND edges.parent_due = %(due)s AND jobs.state = 'WAITING';
+-- Jobs that wait for due times of a parent.
+SELECT edges.job_id, edges.parent_due FROM edges JOIN jobs ON jobs.job_id = edges.job_id
+WHERE edges.parent_instance = %(parent)s AND edges.parent_due IN %(dues)s AND jobs.state = 'WAITING'
+ORDER BY edges.job_id;
 
 -- name: edges_of
 -- Everything one job waits for.
@@ -158,47 +256,69 @@ SELECT parent_instance, ends, parent_due FROM edges WHERE job_id = %(job_id)s;
 -- The states of all ordinals of one due time.
 SELECT state FROM jobs WHERE instance_id = %(instance_id)s AND due = %(due)s;
 
--- name: held_jobs
--- Jobs of an instance that wait for the one before them, oldest first.
-SELECT job_id, due FROM jobs WHERE instance_id = %(instance_id)s AND is_held AND state = 'QUEUED'
-ORDER BY due, ordinal;
+-- name: stretch_over
+-- The row before a due time that has no row of its own: it may be a stretch that covers it.
+SELECT state, until FROM jobs WHERE instance_id = %(instance_id)s AND due < %(due)s
+ORDER BY due DESC LIMIT 1;
 
--- name: last_due
+-- name: last_row
+-- The newest row of an instance that a due time made, up to a moment.
+SELECT job_id, state, reason, version, due, until FROM jobs
+WHERE instance_id = %(instance_id)s AND due <= %(until)s AND is_manual = FALSE
+ORDER BY due DESC, ordinal LIMIT 1;
+
+-- name: newest_rows
+-- The newest rows of an instance that due times made, one for each due time.
+SELECT job_id, state, reason, version, due, until FROM jobs
+WHERE instance_id = %(instance_id)s AND due <= %(until)s AND is_manual = FALSE AND ordinal = 0
+ORDER BY due DESC LIMIT 3;
+
+-- name: newest_due
 -- When an instance's newest job was due.
 SELECT MAX(due) AS due FROM jobs WHERE instance_id = %(instance_id)s;
 
 -- name: waiting_jobs
--- Jobs that wait for parents, to be looked at again.
-SELECT job_id FROM jobs WHERE shard IN %(shards)s AND state = 'WAITING';
+-- Jobs that wait for parents, or behind others, to be looked at again.
+SELECT job_id, instance_id, state FROM jobs
+WHERE shard IN %(shards)s AND (state = 'WAITING' OR (state = 'QUEUED' AND is_held = TRUE))
+ORDER BY due LIMIT 1000;
 
--- name: is_handled
--- Whether a person's request was carried out.
-SELECT request_id FROM handled_requests WHERE request_id = %(request_id)s;
+-- name: rows_between
+-- The ledger of an instance, for the auditor; a stretch may have begun before.
+SELECT due, ordinal, count, until FROM jobs
+WHERE instance_id = %(instance_id)s AND due < %(before)s AND is_manual = FALSE
+  AND (due > %(after)s OR until > %(after)s)
+ORDER BY due LIMIT 20000;
+
+-- name: schedules_after
+-- The next schedules to audit.
+SELECT instance_id, shard, version, spec, image, command, state, next_due, applied_at
+FROM schedules WHERE instance_id > %(after)s ORDER BY instance_id LIMIT %(limit)s;
 
 -- name: mark_handled
--- A person's request is carried out.
-INSERT IGNORE INTO handled_requests (request_id, handled_at) VALUES (%(request_id)s, UTC_TIMESTAMP(6));
+-- A person's request is carried out; a duplicate means: done already.
+INSERT INTO handled_requests (request_id, outcome, detail, handled_at)
+VALUES (%(request_id)s, %(outcome)s, %(detail)s, UTC_TIMESTAMP(6));
 
--- name: handled_since
--- Requests carried out lately.
-SELECT request_id FROM handled_requests WHERE handled_at > UTC_TIMESTAMP(6) - INTERVAL 1 DAY;
-
--- name: count_states
--- How many jobs are in which live state.
-SELECT state, COUNT(*) AS jobs FROM jobs
-WHERE state IN ('WAITING', 'QUEUED', 'STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN') GROUP BY state;
-
--- name: app_instance
--- One instance as the application manager has it (read-only).
-SELECT instance_id, version, spec, image, command, paused, deleted, applied_at
-FROM rota_app.instances WHERE instance_id = %(instance_id)s;
+-- name: app_instances
+-- Some instances as the application manager has them (read-only).
+SELECT instance_id, version, spec, image, command, paused, deleted, applied_at, updated_at
+FROM rota_app.instances WHERE instance_id IN %(instances)s;
 
 -- name: app_changed
--- Instances changed since a moment (read-only).
+-- Instances that changed since a moment, in the order of their ids (read-only).
 SELECT instance_id, version, spec, image, command, paused, deleted, applied_at, updated_at
-FROM rota_app.instances WHERE updated_at >= %(since)s;
+FROM rota_app.instances WHERE updated_at >= %(since)s AND instance_id > %(after)s
+ORDER BY instance_id LIMIT %(limit)s;
+
+-- name: known_versions
+-- What we have of some instances.
+SELECT instance_id, version, state, applied_at FROM schedules WHERE instance_id IN %(instances)s;
 
 -- name: app_requests
--- What people asked for of some instances' jobs (read-only).
-SELECT request_id, kind, instance_id, job_id FROM rota_app.job_requests
-WHERE requested_at > UTC_TIMESTAMP(6) - INTERVAL 1 DAY ORDER BY request_id;
+-- What people asked for and nobody has carried out (read-only).
+SELECT request_id, kind, instance_id, job_id, due, forced, requested_at FROM rota_app.job_requests
+WHERE requested_at > UTC_TIMESTAMP(6) - INTERVAL 1 DAY
+  AND request_id NOT IN (SELECT request_id FROM handled_requests
+                         WHERE handled_at > UTC_TIMESTAMP(6) - INTERVAL 2 DAY)
+ORDER BY request_id LIMIT 500;

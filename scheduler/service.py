@@ -1,321 +1,249 @@
-"""The scheduler at work: it fires what is due, kills what must stop, and keeps the ledger.
+"""The scheduler at work: it fires what is due and stops what must stop.
 
 All state in memory is a cache of the database, guarded by one lock; `Scheduler.recover` rebuilds
-it. What is decided is in `scheduler.domain`; what an end sets free in `scheduler.ending`; what
-arrives from outside in `scheduler.intake`.
+it. What is decided is in `scheduler.domain`, one transaction's firing in `scheduler.firing`, what
+an end sets free in `scheduler.ending`; what arrives from outside in `scheduler.intake`,
+`scheduler.events` and `scheduler.requests`; sending is `scheduler.outbox`'s.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-
-from prometheus_client import Histogram
 
 from common.bus import BusUnavailableError, Producer
 from common.clock import Clock
-from common.db import Database, Transaction
+from common.db import Database
 from common.errors import Retryable
-from common.failpoints import failpoint
-from common.jobs import JobState, Reason
 from common.logs import logger
-from common.messages import JOB_COMMANDS, KillJob, encode
-from scheduler.domain.agenda import Act, Agenda, Entry
-from scheduler.domain.fire import Firing, child_job, fire, with_edges
-from scheduler.domain.schedule import NewJob, Schedule
-from scheduler.ending import end_unstarted, judge_waiting
-from scheduler.store import insert_jobs, live_jobs_of, schedule_from
+from scheduler.domain.agenda import Act, Entry
+from scheduler.domain.schedule import NewJob
+from scheduler.ending import Ending
+from scheduler.firing import Fired, Firer, When
+from scheduler.leases import LeaseLostError, Leases
+from scheduler.ledger import limits_of, lock_jobs, view_of
+from scheduler.outbox import Outbox
+from scheduler.resident import DOWN_AFTER, Resident
+from scheduler.store import Definitions
 
-BATCH = 500
-LEASE_S = 10
-DOWN_AFTER = timedelta(seconds=10)
-KILL_AGAIN_S = 5
-KILLS_BEFORE_ALARM = 3
-SEND_TIMEOUT_S = 10.0
+BATCH = 1000
 IDLE_S = 5.0
+NOT_NOW_S = 0.2
+CATCH_UP_A_SECOND = 10_000
+RECONCILED_WITHIN_S = 10.0
 
 _log = logger("scheduler")
-lateness = Histogram(
-    "rota_start_lateness_seconds", "From due time to container start",
-    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600),
-)  # fmt: skip
 
-
-class LeaseLostError(Retryable):
-    """Another replica holds a shard we wanted to fire for; nothing was written."""
+__all__ = ["LeaseLostError", "Scheduler"]
 
 
 class Scheduler:
-    """The agenda and the schedules, guarded by `lock`; every public method takes it."""
+    """The agenda, guarded by `lock`; every public method takes it.
+
+    `wake` and `wake_outbox` are called when there is something to do for those loops; `may_fire`
+    tells whether the clock can be trusted, `is_reconciled` whether all that deployments said
+    before our start is in the ledger.
+    """
 
     def __init__(self, database: Database, producer: Producer, clock: Clock, replica: str) -> None:
         self.lock = threading.RLock()
         self.wake: Callable[[], None] = lambda: None
-        self.schedules: dict[str, Schedule] = {}
-        self.shards: frozenset[int] = frozenset()
-        self._epochs: dict[int, int] = {}
+        self.wake_outbox: Callable[[], None] = self._publish_now
+        self.may_fire: Callable[[], bool] = lambda: True
+        self.is_reconciled: Callable[[], bool] = lambda: True
+        self.definitions = Definitions()
+        self.leases = Leases(database, replica, clock)
+        self.outbox = Outbox(database, producer, clock, self.definitions, lambda: self.shards)
+        self.firer = Firer(database, self.leases, self.definitions, self.outbox)
+        self.resident = Resident()
         self._database = database
-        self._producer = producer
         self._clock = clock
-        self._replica = replica
-        self._agenda = Agenda()
-        self._up_since: datetime | None = None
         self._last_tick: datetime | None = None
+        self._recovered_at = float("-inf")
+        self._caught_up_at = float("-inf")
+
+    @property
+    def shards(self) -> frozenset[int]:
+        return self.leases.shards
 
     def hold_shards(self) -> None:
         """Take or keep our leases; a change of what we hold rebuilds the agenda."""
         with self.lock:
-            with self._database.transaction() as transaction:
-                transaction.execute(
-                    "take_shards", owner=self._replica, ttl_s=LEASE_S, is_new=not self._epochs
-                )
-                rows = transaction.all("held_shards", owner=self._replica)
-            failpoint("scheduler.after_lease")
-            held = {row["shard"]: row["epoch"] for row in rows}
-            if held != self._epochs:
-                _log.info("shards_held", shards=sorted(held))
-                self._epochs, self.shards = held, frozenset(held)
-                self.recover()
+            before = self.shards
+            gained = self.leases.hold()
+            if gained or before != self.shards:
+                self.recover(gained)
 
-    def recover(self) -> None:
-        """Rebuild the cache: schedules, overdue kills, then due times; then tick as always."""
-        with self.lock:
-            with self._database.transaction() as transaction:
-                rows = transaction.all("all_schedules")
-                live = transaction.all("live_jobs", shards=self.shards)
-            self._agenda.clear()
-            self.schedules = {row["instance_id"]: schedule_from(row) for row in rows}
-            for row in live:
-                self._plan_stop(row["job_id"], row["stop_at"], row["start_by"], row["state"])
-            for schedule in self.schedules.values():
-                self.plan(schedule)
-            self._up_since = self._clock.now()
-            _log.info("recovered", schedules=len(rows), live_jobs=len(live))
-        self.wake()
-
-    def plan(self, schedule: Schedule) -> None:
-        """Put a schedule's next due time on the agenda, if the schedule is ours and has one."""
-        self.schedules[schedule.instance_id] = schedule
-        is_ours = schedule.shard in self.shards and schedule.state != "deleted"
-        if schedule.next_due is None or not is_ours:
-            self._agenda.drop(Act.START, schedule.instance_id)
-        else:
-            self._agenda.put(
-                schedule.next_due, Act.START, schedule.instance_id, schedule.spec.priority
-            )
-
-    def tick(self) -> float:
-        """Do all that is due; return the seconds until the next thing is."""
+    def recover(self, gained: Iterable[int] = ()) -> None:
+        """Rebuild the agenda: stop times now, due times portion by portion as `tick` goes on."""
         with self.lock:
             now = self._clock.now()
+            with self._database.transaction() as transaction:
+                live = transaction.all("live_stops", shards=self.shards) if self.shards else []
+            self.resident.forget()
+            self.resident.take_over(frozenset(gained), self.shards, now)
+            for row in live:
+                self.resident.plan_stop(row)
+            self._recovered_at = self._clock.monotonic()
+            _log.info("recovered", stops=len(live), shards=len(self.shards))
+        self.wake()
+
+    def tick(self) -> float:
+        """Do what is due; return the seconds until the next thing is."""
+        with self.lock:
+            if not self.shards or not self.leases.is_fresh() or not self.may_fire():
+                return NOT_NOW_S
+            now = self._clock.now()
             self._notice_downtime(now)
-            entries = self._agenda.take_due(now, BATCH)
-            try:
-                self._kill_due([e.key for e in entries if e.act is Act.KILL])
-                self._fire_due([e.key for e in entries if e.act is Act.START], now)
-            except Exception:
-                self._put_back(entries)
-                raise
+            is_loaded = self._load(now)
+            entries = self.resident.agenda.take_due(now, BATCH)
+            entries += self._take_missed(now, BATCH - len(entries))
+            self._carry_out(entries, now)
             self._last_tick = now
-            upcoming = self._agenda.next_at()
-            if upcoming is None:
-                return IDLE_S
-            return max(0.0, min(IDLE_S, (upcoming - self._clock.now()).total_seconds()))
+            return self._wait_s(now) if is_loaded and len(entries) < BATCH else 0.0
+
+    def plan_fired(self, fired: Fired) -> None:
+        """Bring the agenda in step with what a transaction wrote."""
+        with self.lock:
+            for schedule in fired.schedules:
+                self.resident.plan(schedule)
+            for _, job in fired.made:
+                self.resident.plan_stop(_row_of(job))
+        self.follow(fired.ending)
+
+    def follow(self, ending: Ending) -> None:
+        """See to what a transaction released, ended or wants stopped; called after its commit."""
+        with self.lock:
+            for job_id in ending.ended | ending.stopping:
+                self.resident.agenda.drop(Act.KILL, job_id)
+        if ending.released:
+            self.plan_stops(ending.released)
+            self.wake_outbox()
+        if ending.stopping:
+            self._try(self.send_kills)
+
+    def plan_stops(self, job_ids: Iterable[str]) -> None:
+        """Put the stop times of jobs that changed on the agenda."""
+        with self._database.transaction() as transaction:
+            rows = lock_jobs(transaction, job_ids)
+        with self.lock:
+            for row in rows.values():
+                if row["shard"] in self.shards:
+                    self.resident.plan_stop(row)
+        self.wake()
 
     def publish(self) -> int:
         """Send every start command that is not confirmed as sent; return how many."""
-        with self.lock:
-            if not self.shards:
-                return 0
-            with self._database.transaction() as transaction:
-                rows = transaction.all("unpublished", shards=self.shards, now=self._clock.now())
-            pending = [
-                (row["job_id"],
-                 self._producer.send(JOB_COMMANDS, row["job_id"], row["start_command"].encode()))
-                for row in rows
-            ]  # fmt: skip
-            for _, sent in pending:
-                sent.wait(SEND_TIMEOUT_S)
-            failpoint("scheduler.after_publish")
-            for start in range(0, len(pending), BATCH):
-                ids = [job_id for job_id, _ in pending[start : start + BATCH]]
-                with self._database.transaction() as transaction:
-                    transaction.execute("mark_published", jobs=ids)
-            return len(pending)
+        return self.outbox.publish()
 
     def send_kills(self) -> int:
-        """Send kills that are wanted and not confirmed; after three, say that it failed."""
-        with self.lock:
-            if not self.shards:
-                return 0
-            with self._database.transaction() as transaction:
-                rows = transaction.all(
-                    "unconfirmed_kills", shards=self.shards, again_s=KILL_AGAIN_S
-                )
-            for row in rows:
-                kill = KillJob(
-                    id=f"{row['job_id']}/{row['attempt']}/kill", job_id=row["job_id"],
-                    attempt=row["attempt"], reason=Reason(row["desired_stop"]),
-                )  # fmt: skip
-                self._producer.send(JOB_COMMANDS, row["job_id"], encode(kill)).wait(SEND_TIMEOUT_S)
-                is_failing = row["kills_sent"] >= KILLS_BEFORE_ALARM
-                detail = f"kill not confirmed after {row['kills_sent']}" if is_failing else None
-                if is_failing:
-                    _log.error("kill_failed", job_id=row["job_id"], sent=row["kills_sent"])
-                with self._database.transaction() as transaction:
-                    transaction.execute("note_kill", job_id=row["job_id"], detail=detail)
-            return len(rows)
-
-    def want_stop(self, transaction: Transaction, job_id: str, reason: Reason) -> None:
-        """Wish a job's stop; one that was never commanded ends at once."""
-        state = {
-            Reason.USER: JobState.CANCELLED, Reason.REPLACED: JobState.CANCELLED,
-        }.get(reason, JobState.MISSED)  # fmt: skip
-        told = Reason.WINDOW_CLOSED if state is JobState.MISSED else reason
-        if not end_unstarted(transaction, job_id, state, told, self._clock.now()):
-            transaction.execute("want_stop", job_id=job_id, reason=reason)
+        """Send kills that are wanted and not confirmed."""
+        return self.outbox.send_kills()
 
     def look_at_waiting(self) -> None:
-        """Judge every waiting job of ours again, in case a parent's end passed us by."""
-        with self.lock, self._database.transaction() as transaction:
-            rows = transaction.all("waiting_jobs", shards=self.shards) if self.shards else []
-            for row in rows:
-                judge_waiting(transaction, row["job_id"], self._clock.now())
-
-    def forget_stop(self, job_id: str) -> None:
-        """Take the stop of an ended job off the agenda."""
-        self._agenda.drop(Act.KILL, job_id)
+        """Judge every waiting or held job of ours again, in case what it waits for passed us by."""
+        if not self.shards:
+            return
+        with self._database.transaction() as transaction:
+            rows = transaction.all("waiting_jobs", shards=self.shards)
+            ending = Ending(transaction, self.definitions, self._clock.now())
+            if rows:
+                names = sorted({row["instance_id"] for row in rows})
+                transaction.all("lock_instances", instances=names)
+            ending.judge_waiting(row["job_id"] for row in rows if row["state"] == "WAITING")
+            for name in sorted({row["instance_id"] for row in rows if row["state"] == "QUEUED"}):
+                ending.release_held(name)
+        self.follow(ending)
 
     def leave(self) -> None:
         """Give the shards back, so that another replica need not wait for their leases."""
         try:
-            with self._database.transaction() as transaction:
-                transaction.execute("leave_shards", owner=self._replica)
+            with self.lock:
+                self.outbox.mark_sent()
+                self.leases.leave()
         except Retryable as error:
             _log.warning("shards_not_given_back", error=str(error))
 
     def figures(self) -> dict[str, Callable[[], float]]:
         """Numbers for the heartbeat."""
         return {
-            "schedules": lambda: len(self.schedules),
-            "agenda": lambda: len(self._agenda),
+            "agenda": lambda: len(self.resident),
             "shards": lambda: len(self.shards),
         }
 
-    def _notice_downtime(self, now: datetime) -> None:
-        """A pause of our own (frozen, MySQL away) is downtime: the misfire policy decides then."""
-        if self._last_tick is not None and now - self._last_tick > DOWN_AFTER + _seconds(IDLE_S):
-            _log.warning("was_away", seconds=(now - self._last_tick).total_seconds())
-            self._up_since = now
+    def _load(self, now: datetime) -> bool:
+        if not self.resident.wants_more(now):
+            return True
+        with self._database.transaction() as transaction:
+            return self.resident.load(transaction, now)
 
-    def _kill_due(self, job_ids: Sequence[str]) -> None:
+    def _take_missed(self, now: datetime, room: int) -> list[Entry]:
+        """Take of the backlog what the catch-up rate allows."""
+        if not len(self.resident.backlog):
+            return []
+        since = min(1.0, self._clock.monotonic() - self._caught_up_at)
+        allowed = min(room, int(since * CATCH_UP_A_SECOND))
+        if allowed <= 0:
+            return []
+        self._caught_up_at = self._clock.monotonic()
+        return self.resident.backlog.take_due(now, allowed)
+
+    def _carry_out(self, entries: Sequence[Entry], now: datetime) -> None:
+        try:
+            self._stop([e.key for e in entries if e.act is Act.KILL], now)
+            instances = [e.key for e in entries if e.act is Act.START]
+            if instances:
+                when = When(now, self.resident.up_since, self._is_reconciled())
+                self.plan_fired(self.firer.fire(instances, when))
+                self.wake_outbox()
+        except LeaseLostError:
+            self.leases.drop()
+            self.resident.put_back(entries)
+            raise
+        except Exception:
+            self.resident.put_back(entries)
+            raise
+
+    def _stop(self, job_ids: Sequence[str], now: datetime) -> None:
+        """Wish the end of jobs whose time is over; look again later at those that got more."""
         if not job_ids:
             return
         with self._database.transaction() as transaction:
-            for job_id in job_ids:
-                job = transaction.one("lock_job", job_id=job_id)
-                if job is not None:
-                    reason = job["stop_reason"] or Reason.END_TIME
-                    self.want_stop(transaction, job_id, Reason(reason))
-        self._try(self.send_kills)
+            ending = Ending(transaction, self.definitions, now)
+            names = sorted({job_id.partition(".")[0] for job_id in job_ids})
+            transaction.all("lock_instances", instances=names)
+            rows = lock_jobs(transaction, job_ids)
+            for row in rows.values():
+                reason = limits_of(row).reason_now(view_of(row), now)
+                if reason is not None:
+                    ending.want_stop(row, reason)
+        for row in rows.values():
+            if row["job_id"] not in ending.ended | ending.stopping:
+                self.resident.plan_stop(row)
+        self.follow(ending)
 
-    def _fire_due(self, instances: Sequence[str], now: datetime) -> None:
-        for start in range(0, len(instances), BATCH):
-            self._fire_batch(instances[start : start + BATCH], now)
-        if instances:
-            self._try(self.publish)
+    def _is_reconciled(self) -> bool:
+        is_late = self._clock.monotonic() - self._recovered_at > RECONCILED_WITHIN_S
+        return is_late or self.is_reconciled()
 
-    def _fire_batch(self, instances: Sequence[str], now: datetime) -> None:
-        """Fire many schedules in one transaction, under the leases of their shards."""
-        with self._database.transaction() as transaction:
-            current = self._lock(transaction, instances)
-            self._check_fence(transaction, {s.shard for s in current})
-            live = live_jobs_of(transaction, instances)
-            fired: list[tuple[Schedule, Firing]] = []
-            for schedule in current:
-                firing = fire(
-                    schedule, live.get(schedule.instance_id, ()), now, self._up_since or now
-                )
-                fired.append((schedule, with_edges(firing, schedule, self.schedules)))
-            written = self._write(transaction, fired, now)
-            failpoint("scheduler.before_commit")
-        failpoint("scheduler.after_commit")
-        for schedule, firing in fired:
-            self.plan(replace(schedule, next_due=firing.next_due))
-        for job in written:
-            self._plan_stop(job.job_id, job.stop_at, job.start_by, job.state)
+    def _notice_downtime(self, now: datetime) -> None:
+        """A pause of our own (frozen, MySQL away) is downtime: the misfire policy decides then."""
+        if self._last_tick is not None and now - self._last_tick > DOWN_AFTER + _IDLE:
+            _log.warning("was_away", seconds=(now - self._last_tick).total_seconds())
+            self.resident.was_away(now)
 
-    def _lock(self, transaction: Transaction, instances: Sequence[str]) -> list[Schedule]:
-        """Lock the schedules' rows; what was edited meanwhile fires as the row says."""
-        found = []
-        for row in transaction.all("lock_schedules", instances=instances):
-            schedule = self.schedules[row["instance_id"]]
-            if row["version"] == schedule.version and row["state"] != "deleted":
-                found.append(replace(schedule, state=row["state"], next_due=row["next_due"]))
-        return found
+    def _wait_s(self, now: datetime) -> float:
+        if len(self.resident.backlog):
+            return 0.05
+        upcoming = self.resident.next_at()
+        if upcoming is None:
+            return IDLE_S
+        return max(0.0, min(IDLE_S, (upcoming - max(now, self._clock.now())).total_seconds()))
 
-    def _check_fence(self, transaction: Transaction, shards: set[int]) -> None:
-        if not shards:
-            return
-        rows = transaction.all("fence", owner=self._replica, shards=shards)
-        held = {row["shard"]: row["epoch"] for row in rows}
-        if held != {shard: self._epochs.get(shard) for shard in shards}:
-            raise LeaseLostError
-
-    def _write(
-        self, transaction: Transaction, fired: Sequence[tuple[Schedule, Firing]], now: datetime
-    ) -> list[NewJob]:
-        rows = [(schedule, job) for schedule, firing in fired for job in firing.jobs]
-        written = insert_jobs(transaction, rows, now)
-        written += insert_jobs(transaction, self._children(transaction, fired), now)
-        for schedule, firing in fired:
-            next_due = firing.next_due
-            transaction.execute(
-                "advance_schedule", instance_id=schedule.instance_id, next_due=next_due,
-                next_stop=schedule.stop_of(next_due)[0] if next_due else None,
-            )  # fmt: skip
-            for job_id in firing.replaced:
-                self.want_stop(transaction, job_id, Reason.REPLACED)
-        for job in written:
-            if job.state is JobState.WAITING:
-                judge_waiting(transaction, job.job_id, now)
-        return written
-
-    def _children(
-        self, transaction: Transaction, fired: Sequence[tuple[Schedule, Firing]]
-    ) -> Iterable[tuple[Schedule, NewJob]]:
-        """Make the jobs of dependents that have no schedule of their own."""
-        dues = {(s.instance_id, job.due) for s, firing in fired for job in firing.jobs}
-        for instance_id, due in sorted(dues, key=lambda pair: pair[1]):
-            for child in self._dependents(instance_id):
-                row = transaction.one("last_due", instance_id=child.instance_id)
-                previous = row["due"] if row else None
-                if previous is None or previous < due:
-                    yield from ((child, j) for j in child_job(child, due, previous, self.schedules))
-
-    def _dependents(self, parent: str) -> list[Schedule]:
-        return [
-            schedule
-            for schedule in self.schedules.values()
-            if schedule.calendar is None
-            and schedule.state != "deleted"
-            and any(edge.instance == parent for edge in schedule.spec.depends_on)
-        ]
-
-    def _plan_stop(
-        self, job_id: str, stop_at: datetime | None, start_by: datetime, state: str
-    ) -> None:
-        """A job that waits for its parents is given up at its start deadline too."""
-        is_waiting = state == JobState.WAITING
-        moments = [m for m in (stop_at, start_by if is_waiting else None) if m is not None]
-        if moments and state in {s.value for s in _STOPPABLE}:
-            self._agenda.put(min(moments), Act.KILL, job_id)
-
-    def _put_back(self, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            self._agenda.put(entry.at, entry.act, entry.key, -entry.rank)
+    def _publish_now(self) -> None:
+        """Without a thread of its own the outbox sends at once."""
+        self._try(self.publish)
 
     def _try(self, send: Callable[[], int]) -> None:
         """Send now; what does not get through is sent by the sweep."""
@@ -325,10 +253,13 @@ class Scheduler:
             _log.warning("not_sent_yet", error=str(error))
 
 
-_STOPPABLE = (
-    JobState.WAITING, JobState.QUEUED, JobState.STARTING, JobState.RUNNING, JobState.UNKNOWN,
-)  # fmt: skip
+_IDLE = timedelta(seconds=IDLE_S)
 
 
-def _seconds(amount: float) -> timedelta:
-    return timedelta(seconds=amount)
+def _row_of(job: NewJob) -> Mapping[str, object]:
+    """Show a new job as its row would, for what concerns its stop time."""
+    return {
+        "job_id": job.job_id, "state": job.state, "attempt": 1, "revision": 0,
+        "stop_at": job.stop_at, "stop_reason": job.stop_reason, "start_by": job.start_by,
+        "is_held": job.is_held, "desired_stop": None,
+    }  # fmt: skip

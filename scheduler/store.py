@@ -1,143 +1,139 @@
-"""Rows of the ledger to domain values and back. All SQL is in queries.sql."""
+"""Schedules to rows and back. The ledger's rows are in `scheduler.ledger`, all SQL in queries.sql.
+
+Specs are read again only when their version changes: a bounded store keeps the newest.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
-
-import msgspec
 
 from common.db import Row, Transaction
-from common.jobs import TERMINAL, JobState, Reason, shard_of
-from common.messages import encode
-from common.schedule import spec_from_json
-from scheduler.domain.fire import LiveJob
-from scheduler.domain.job import JobView
-from scheduler.domain.schedule import NewJob, Schedule, start_command
+from common.jobs import shard_of
+from common.schedule import spec_from_json, spec_to_json
+from scheduler.domain.fire import Firing
+from scheduler.domain.schedule import ACTIVE, DELETED, PAUSED, Definition, Schedule
+
+MOST_DEFINITIONS = 20_000
 
 
-def schedule_from(row: Row) -> Schedule:
-    """Read a row of `schedules`."""
-    return Schedule(
-        instance_id=row["instance_id"],
-        shard=row["shard"],
-        version=row["version"],
-        spec=spec_from_json(row["spec"]),
-        image=row["image"],
-        command=tuple(json.loads(row["command"])),
-        state=row["state"],
-        next_due=row["next_due"],
-        applied_at=row["applied_at"],
-    )
+@dataclass
+class Definitions:
+    """The definitions read last, by instance and version. Shared between threads."""
+
+    _known: dict[tuple[str, int], tuple[str, Definition]] = field(default_factory=dict)
+
+    def of(self, row: Row) -> Definition:
+        """Return the definition in a row that has version, spec, image and command."""
+        key = row["instance_id"], row["version"]
+        known = self._known.get(key)
+        if known is not None and known[0] == row["spec"]:
+            return known[1]
+        definition = Definition(
+            version=row["version"],
+            spec=spec_from_json(row["spec"]),
+            image=row["image"],
+            command=tuple(json.loads(row["command"])),
+        )
+        if len(self._known) >= MOST_DEFINITIONS:
+            self._known.clear()
+        self._known[key] = (row["spec"], definition)
+        return definition
+
+    def schedule_from(self, row: Row) -> Schedule:
+        """Read a row of `schedules`."""
+        return Schedule(
+            instance_id=row["instance_id"],
+            shard=row["shard"],
+            definition=self.of(row),
+            state=row["state"],
+            next_due=row["next_due"],
+            applied_at=row["applied_at"],
+        )
+
+    def schedules_of(
+        self, transaction: Transaction, instances: Collection[str], query: str = "schedules_of"
+    ) -> dict[str, Schedule]:
+        """Read some schedules; with ``lock_schedules`` they are locked."""
+        if not instances:
+            return {}
+        rows = transaction.all(query, instances=sorted(instances))
+        return {row["instance_id"]: self.schedule_from(row) for row in rows}
+
+    def versions_of(
+        self, transaction: Transaction, wanted: Collection[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], Definition]:
+        """Return the definitions that jobs of these instances and versions are made of."""
+        if not wanted:
+            return {}
+        instances = sorted({instance_id for instance_id, _ in wanted})
+        rows = [*transaction.all("schedules_of", instances=instances)]
+        there = {(row["instance_id"], row["version"]) for row in rows}
+        if not set(wanted) <= there:
+            past = transaction.all("past_versions_of", instances=instances)
+            rows += [row for row in past if (row["instance_id"], row["version"]) not in there]
+        return {(row["instance_id"], row["version"]): self.of(row) for row in rows}
 
 
-def schedule_from_app(row: Row) -> Schedule:
+def state_of(row: Row) -> str:
+    """Tell the state of one of the application manager's instances."""
+    return DELETED if row["deleted"] else PAUSED if row["paused"] else ACTIVE
+
+
+def schedule_from_app(row: Row, definitions: Definitions) -> Schedule:
     """Read a row of the application manager's `instances`; its next due time is not known yet."""
-    state = "deleted" if row["deleted"] else "paused" if row["paused"] else "active"
     return Schedule(
         instance_id=row["instance_id"],
         shard=shard_of(row["instance_id"]),
-        version=row["version"],
-        spec=spec_from_json(row["spec"]),
-        image=row["image"],
-        command=tuple(json.loads(row["command"])),
-        state=state,
+        definition=definitions.of(row),
+        state=state_of(row),
         next_due=None,
         applied_at=row["applied_at"],
     )
 
 
-def put_schedule(transaction: Transaction, schedule: Schedule) -> None:
-    next_due = schedule.next_due
-    transaction.execute(
-        "put_schedule",
-        instance_id=schedule.instance_id,
-        shard=schedule.shard,
-        version=schedule.version,
-        spec=msgspec.json.encode(schedule.spec).decode(),
-        image=schedule.image,
-        command=json.dumps(schedule.command),
-        state=schedule.state,
-        next_due=next_due,
-        next_stop=schedule.stop_of(next_due)[0] if next_due else None,
-        applied_at=schedule.applied_at,
-    )
-
-
-def insert_jobs(
-    transaction: Transaction, jobs: Iterable[tuple[Schedule, NewJob]], now: datetime
-) -> list[NewJob]:
-    """Write rows, edges and events of jobs that are not there yet; return those written."""
-    pairs = list(jobs)
-    if not pairs:
-        return []
-    ids = [job.job_id for _, job in pairs]
-    there = {row["job_id"] for row in transaction.all("existing_jobs", jobs=ids)}
-    fresh = [(schedule, job) for schedule, job in pairs if job.job_id not in there]
-    transaction.execute_many("insert_jobs", [_job_row(s, j, now) for s, j in fresh])
+def put_schedules(transaction: Transaction, schedules: Sequence[Schedule]) -> None:
+    """Write schedules, and who depends on whom."""
+    transaction.execute_many("put_schedules", [_row_of(schedule) for schedule in schedules])
     edges = [
-        {"job_id": job.job_id, "parent_instance": edge.parent_instance, "ends": edge.ends,
-         "parent_due": edge.parent_due}
-        for _, job in fresh
-        for edge in job.edges
-    ]  # fmt: skip
-    transaction.execute_many("insert_edges", edges)
-    record_moves(transaction, now, [_birth(job) for _, job in fresh])
-    return [job for _, job in fresh]
+        {"parent_instance": edge.instance, "child_instance": schedule.instance_id}
+        for schedule in schedules
+        if schedule.state != DELETED
+        for edge in schedule.spec.depends_on
+    ]
+    transaction.execute_many("insert_dependencies", edges)
 
 
-def record_moves(transaction: Transaction, now: datetime, moves: Sequence[dict[str, Any]]) -> None:
-    """Append to `job_events`; each move names job_id, attempt, from_state, to_state, reason."""
-    rows = [{"detail": None, **move, "at": now} for move in moves]
-    transaction.execute_many("insert_events", rows)
+def advance(transaction: Transaction, fired: Iterable[tuple[Schedule, Firing]]) -> None:
+    """Let schedules go on at their next due times."""
+    rows = [
+        {
+            "instance_id": schedule.instance_id,
+            "next_due": firing.next_due,
+            "next_stop": _stop_of(schedule, firing.next_due),
+        }
+        for schedule, firing in fired
+    ]
+    transaction.execute_many("advance_schedules", rows)
 
 
-def live_jobs_of(transaction: Transaction, instances: Sequence[str]) -> dict[str, list[LiveJob]]:
-    """Return the live jobs of some instances."""
-    found: dict[str, list[LiveJob]] = {}
-    for row in transaction.all("live_jobs_of", instances=instances):
-        live = LiveJob(row["job_id"], row["due"], bool(row["is_held"]))
-        found.setdefault(row["instance_id"], []).append(live)
-    return found
-
-
-def view_of(row: Row) -> JobView:
-    """Read what deciding needs of a row of `jobs`."""
-    wish = row["desired_stop"]
-    return JobView(
-        state=JobState(row["state"]),
-        attempt=row["attempt"],
-        revision=row["revision"],
-        stop_at=row["stop_at"],
-        desired_stop=Reason(wish) if wish else None,
-    )
-
-
-def _job_row(schedule: Schedule, job: NewJob, now: datetime) -> dict[str, Any]:
-    is_terminal = job.state in TERMINAL
+def _row_of(schedule: Schedule) -> dict[str, object]:
     return {
-        "job_id": job.job_id,
-        "instance_id": job.instance_id,
-        "due": job.due,
-        "ordinal": job.ordinal,
+        "instance_id": schedule.instance_id,
         "shard": schedule.shard,
         "version": schedule.version,
-        "state": job.state,
-        "reason": job.reason,
-        "detail": job.detail,
-        "stop_at": job.stop_at,
-        "start_by": job.start_by,
-        "count": job.count,
-        "until": job.until,
-        "is_held": job.is_held,
-        "stop_reason": job.stop_reason,
-        "start_command": None if is_terminal else encode(start_command(schedule, job)).decode(),
-        "ended_at": now if is_terminal else None,
+        "spec": spec_to_json(schedule.spec),
+        "image": schedule.definition.image,
+        "command": json.dumps(schedule.definition.command),
+        "state": schedule.state,
+        "priority": schedule.spec.priority,
+        "next_due": schedule.next_due,
+        "next_stop": _stop_of(schedule, schedule.next_due),
+        "applied_at": schedule.applied_at,
     }
 
 
-def _birth(job: NewJob) -> dict[str, Any]:
-    return {"job_id": job.job_id, "attempt": 1, "from_state": None, "to_state": job.state,
-            "reason": job.reason, "detail": job.detail}  # fmt: skip
+def _stop_of(schedule: Schedule, due: datetime | None) -> datetime | None:
+    return schedule.definition.stop_of(due)[0] if due else None

@@ -13,6 +13,7 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from cli.api import Api
 from cli.connection import load_connection
 from cli.errors import CliError
 from common.clock import SystemClock
@@ -51,11 +52,7 @@ def up() -> int:
 
 def follow(since: datetime) -> list[str]:
     """Print each change of each job's state until the time is over; return what went wrong."""
-    jobs = Jobs(load_connection())
-    try:
-        seen = Follower().follow(jobs, since, FOLLOW_FOR)
-    finally:
-        jobs.close()
+    seen = Follower().follow(Jobs(Api.of_user(timeout_s=3.0)), since, FOLLOW_FOR)
     return judge(SCHEDULE, seen, since, SystemClock().now())
 
 

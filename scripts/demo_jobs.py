@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from cli.connection import Connection
+from cli.api import Api
+from cli.errors import CliError
 from common.clock import SystemClock
 from common.schedule import InstanceSpec, compile_schedule, load
 
@@ -33,25 +33,14 @@ _COLOURS = {
 class Jobs:
     """Asks the platform for its jobs."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._client = httpx.Client(
-            base_url=connection.url,
-            headers={"Authorization": f"Bearer {connection.token.reveal()}"},
-            verify=connection.ssl_context(),
-            timeout=5.0,
-        )
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
     def list(self) -> list[Job]:
         """Return the newest jobs and the planned ones; none while the platform does not answer."""
-        with suppress(httpx.HTTPError):
-            answer = self._client.get("/api/v1/jobs", params={"limit": 200})
-            answer.raise_for_status()
-            found: list[Job] = answer.json()["items"]
-            return found
+        with suppress(CliError):
+            return list(self._api.items("/jobs", limit=200, upcoming=True))
         return []
-
-    def close(self) -> None:
-        self._client.close()
 
 
 class Follower:

@@ -37,6 +37,11 @@ class Statement:
         """Alternate text and parameter name: text, name, text, name, ..., text."""
         return _PARAMETER.split(self.text)
 
+    @property
+    def parameters(self) -> Sequence[str]:
+        """The names of its parameters, one for each place."""
+        return self._pieces[1::2]
+
     @cached_property
     def _texts(self) -> list[bytes]:
         return [piece.encode() for piece in self._pieces[::2]]

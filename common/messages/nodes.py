@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -125,7 +126,11 @@ class NodeState(StrEnum):
 
 
 class NodeChanged(Message, frozen=True, kw_only=True, tag="NodeChanged"):
-    """A snapshot of one node's membership (topic nodes, compacted; key: node id)."""
+    """A snapshot of one node's membership (topic nodes, compacted; key: node id).
+
+    `drain` says what becomes of the jobs of a DRAINING node: they end by themselves (wait), go on
+    elsewhere where their policy lets them (move), or are stopped (force); None: it is not drained.
+    """
 
     node_id: str
     state: NodeState
@@ -137,6 +142,7 @@ class NodeChanged(Message, frozen=True, kw_only=True, tag="NodeChanged"):
     cpus: float
     memory_bytes: int
     reason: str | None = None
+    drain: Literal["wait", "move", "force"] | None = None
     since: Instant
 
 

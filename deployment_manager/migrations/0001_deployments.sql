@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS deployments (
     revision INT NOT NULL,
     epoch INT NOT NULL DEFAULT 0,
     node VARCHAR(64) NULL,
-    command JSON NULL,
+    command MEDIUMTEXT NULL,
     desired_stop VARCHAR(16) NULL,
     reason VARCHAR(16) NULL,
     detail VARCHAR(500) NULL,
@@ -15,12 +15,13 @@ CREATE TABLE IF NOT EXISTS deployments (
     placed_at DATETIME(6) NULL,
     started_at DATETIME(6) NULL,
     ended_at DATETIME(6) NULL,
-    why_not JSON NULL,
-    explanation JSON NULL,
+    why_not MEDIUMTEXT NULL,
+    explanation MEDIUMTEXT NULL,
     kill_failed BOOLEAN NOT NULL DEFAULT FALSE,
     stops_sent INT NOT NULL DEFAULT 0,
-    stop_sent_at DATETIME(6) NULL,
     is_commanded BOOLEAN NOT NULL DEFAULT FALSE,
+    is_moving BOOLEAN NOT NULL DEFAULT FALSE,
+    avoid VARCHAR(64) NULL,
     told_revision INT NOT NULL DEFAULT 0,
     updated_at DATETIME(6) NOT NULL,
     PRIMARY KEY (job_id, attempt),
@@ -35,7 +36,19 @@ CREATE TABLE IF NOT EXISTS standalone_reservations (
     attempt INT NOT NULL
 ) ENGINE=InnoDB;
 
--- One row per node, locked while a job is placed there: two replicas cannot both find it empty.
-CREATE TABLE IF NOT EXISTS placement_locks (
-    node VARCHAR(64) NOT NULL PRIMARY KEY
+-- Who leads. Every writing transaction renews this row under its epoch, so that one replica writes.
+CREATE TABLE IF NOT EXISTS leaders (
+    name VARCHAR(32) NOT NULL PRIMARY KEY,
+    owner VARCHAR(64) NOT NULL DEFAULT '',
+    epoch BIGINT NOT NULL DEFAULT 0,
+    expires_at DATETIME(6) NOT NULL DEFAULT '2000-01-01 00:00:00'
+) ENGINE=InnoDB;
+
+INSERT IGNORE INTO leaders (name) VALUES ('deployment_manager');
+
+-- Nodes that get nothing new, and why: a kill that failed there, until an operator uncordons.
+CREATE TABLE IF NOT EXISTS cordons (
+    node VARCHAR(64) NOT NULL PRIMARY KEY,
+    reason VARCHAR(500) NOT NULL,
+    since DATETIME(6) NOT NULL
 ) ENGINE=InnoDB;

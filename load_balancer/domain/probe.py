@@ -9,22 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from common.errors import Permanent
+from common.sampler import SAMPLER_SCRIPT
 
 END_MARK = b".\n"
 MOST_BYTES = 4096
 
-SAMPLER_SCRIPT = """\
-#!/bin/sh
-# Rota's sampler: one line in, one sample out; shell builtins only, so a sample costs no process.
-while IFS= read -r _; do
-    IFS= read -r cpu < /proc/stat && echo "$cpu"
-    while read -r name value _; do
-        case $name in MemTotal:|MemAvailable:) echo "$name $value" ;; esac
-        [ "$name" = MemAvailable: ] && break
-    done < /proc/meminfo
-    echo .
-done
-"""
+__all__ = [
+    "END_MARK", "MOST_BYTES", "SAMPLER_SCRIPT", "Reading", "StrangeSampleError", "cpu_between",
+    "parse_reading",
+]  # fmt: skip
 
 
 class StrangeSampleError(Permanent):

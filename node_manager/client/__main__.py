@@ -8,91 +8,104 @@ from pathlib import Path
 
 import msgspec
 
+from common.bus import Producer
 from common.bus.kafka import KafkaBus
 from common.bus.receive import Receiver
+from common.clock import Clock
 from common.config import Settings
 from common.errors import ConfigError
 from common.lifecycle import VERSION, Context, Loop, Service, every, forever, run
 from common.messages import node_commands
+from node_manager.client.cleaner import Cleaner, ImageBook, disk_used_of
 from node_manager.client.deadlines import Deadlines, Lane
 from node_manager.client.domain.container import Owner, Policy, read_policy
-from node_manager.client.engine.docker_engine import SOCKET, DockerEngine
+from node_manager.client.engine.connection import SOCKET
+from node_manager.client.engine.docker_engine import DockerEngine
 from node_manager.client.hands import Parts
 from node_manager.client.journal import Journal
 from node_manager.client.log_server import LogSource, start_log_server
 from node_manager.client.log_store import LogStore
-from node_manager.client.machine import Heartbeats, Identity, Watch, read_boot_id
+from node_manager.client.machine import Heartbeats, Identity, Watch, Ways, read_boot_id
 from node_manager.client.pulls import Pulls
 from node_manager.client.reports import Outbox
 from node_manager.client.service import Agent
 
 WORKERS = {Lane.NORMAL: 4, Lane.URGENT: 2}
 SWEEP_S = 5.0
-PRUNE_S = 60.0
+CLEAN_S = 60.0
 
 
 def build(context: Context) -> Service:
     """Make the client from its settings; nothing here needs Kafka or Docker to be up."""
     settings, clock = context.settings, context.clock
     identity = _identity(settings)
-    owner = Owner(settings.text("PLATFORM", "rota"), identity.node_id)
-    path = Path(settings.text("CLIENT_JOURNAL", "/var/lib/rota/client/journal"))
     bus = KafkaBus(settings.kafka(), f"client-{identity.node_id}")
     producer = bus.producer()
-    engine = DockerEngine(owner, settings.text("CLIENT_DOCKER", SOCKET))
-    logs = LogStore(path.parent / "logs")
-    journal = Journal(path, clock.now())
-    outbox = Outbox(producer)
-    pulls = Pulls(engine)
-    deadlines = Deadlines(clock)
-    agent = Agent(
-        Parts(
-            owner=owner, policy=_policy(settings), clock=clock, engine=engine, journal=journal,
-            deadlines=deadlines, outbox=outbox, pulls=pulls, logs=logs,
-        )
-    )  # fmt: skip
-    source = LogSource(engine, logs, settings.secret("CLIENT_TOKEN"))
+    parts = _parts(settings, clock, identity.node_id, producer)
+    agent = Agent(parts)
+    source = LogSource(parts.engine, parts.logs, settings.secret("CLIENT_TOKEN"))
     server = start_log_server(source, settings.text("CLIENT_BIND", "0.0.0.0"), identity.log_port)
     receiver = Receiver(
         bus, producer, f"client-{identity.node_id}", node_commands(identity.node_id), agent.handle
     )
-    heartbeats = Heartbeats(agent, engine, producer, identity, clock)
-    watch = Watch(agent, engine, clock)
-
-    def prune() -> None:
-        logs.prune()
-        if journal.needs_compaction():
-            journal.compact(clock.now())
+    disk_used = disk_used_of(_journal_path(settings).parent)
+    cleaner = Cleaner(parts.engine, parts.journal, parts.images, disk_used)
+    heartbeats = Heartbeats(agent, identity, Ways(parts.engine, producer, clock))
 
     def close() -> None:
         server.shutdown()
-        receiver.close()
-        producer.close()
-        bus.close()
-        pulls.close()
-        engine.close()
-        journal.close()
+        for open_one in (receiver, producer, bus, parts.pulls, parts.engine, parts.journal):
+            open_one.close()
 
     agent.recover()
-    loops: list[Loop] = [
-        forever("commands", receiver.run_once, receiver.wake),
-        forever("reports", lambda: outbox.run_once(agent.on_sent), outbox.wake),
-        forever("beats", heartbeats.run_once, heartbeats.wake),
-        forever("events", watch.run_once, watch.wake),
-        every(SWEEP_S, "sweep", agent.sweep),
-        every(PRUNE_S, "prune", prune),
-        *_workers(agent, deadlines),
-    ]
     return Service(
-        loops=loops,
-        checks={"docker": agent.docker_error, "kafka": lambda: bus.ping(5.0)},
+        loops=[
+            forever("commands", receiver.run_once, receiver.wake),
+            forever("beats", heartbeats.run_once, heartbeats.wake),
+            *_loops(agent, parts, cleaner),
+        ],
+        checks={
+            "docker": agent.docker_error,
+            "kafka": lambda: bus.ping(5.0),
+            "disk": cleaner.disk_error,
+        },
         figures={
             "containers": lambda: len(agent.containers()),
-            "reports_waiting": lambda: len(outbox),
+            "reports_waiting": lambda: len(parts.outbox),
         },
         close=close,
         producer=producer,
     )
+
+
+def _parts(settings: Settings, clock: Clock, node_id: str, producer: Producer) -> Parts:
+    owner = Owner(settings.text("PLATFORM", "rota"), node_id)
+    path = _journal_path(settings)
+    engine = DockerEngine(owner, settings.text("CLIENT_DOCKER", SOCKET))
+    journal = Journal(path, clock.now())  # it makes the folder
+    images = ImageBook(path.with_name("images.json"), clock)
+    return Parts(
+        owner=owner, policy=_policy(settings), clock=clock, engine=engine,
+        journal=journal, deadlines=Deadlines(clock), outbox=Outbox(producer), images=images,
+        pulls=Pulls(engine, images.note_pulled), logs=LogStore(path.parent / "logs"),
+    )  # fmt: skip
+
+
+def _loops(agent: Agent, parts: Parts, cleaner: Cleaner) -> list[Loop]:
+    """List what goes on without Kafka, too: deadlines are kept by these alone."""
+    watch = Watch(agent, parts.engine, parts.clock)
+
+    return [
+        forever("reports", lambda: parts.outbox.run_once(agent.on_sent), parts.outbox.wake),
+        forever("events", watch.run_once, watch.wake),
+        every(SWEEP_S, "sweep", agent.sweep),
+        every(CLEAN_S, "clean", lambda: cleaner.run_once(parts.logs, parts.clock.now())),
+        *_workers(agent, parts.deadlines),
+    ]
+
+
+def _journal_path(settings: Settings) -> Path:
+    return Path(settings.text("CLIENT_JOURNAL", "/var/lib/rota/client/journal"))
 
 
 def _workers(agent: Agent, deadlines: Deadlines) -> list[Loop]:
@@ -108,13 +121,16 @@ def _identity(settings: Settings) -> Identity:
         labels = msgspec.json.decode(settings.text("CLIENT_LABELS", "{}"), type=dict[str, str])
     except msgspec.MsgspecError as error:
         raise ConfigError(f"ROTA_CLIENT_LABELS is no JSON object of texts: {error}") from error
+    run_folder = settings.optional("CLIENT_RUN_FOLDER")
     return Identity(
         node_id=settings.text("CLIENT_NODE_ID"),
-        boot_id=read_boot_id(),
+        boot_id=read_boot_id(Path(run_folder, "boot-id") if run_folder else None),
         address=settings.text("CLIENT_ADDRESS"),
         log_port=settings.integer("CLIENT_PORT", 7110),
         labels=labels,
         version=settings.text("BUILD", VERSION),
+        cpus=settings.number("CLIENT_CPUS", 0.0),
+        memory_bytes=settings.integer("CLIENT_MEMORY_MIB", 0) * 1024 * 1024,
     )
 
 

@@ -15,15 +15,14 @@ from common.clock import Clock
 from common.failpoints import failpoint
 from common.logs import logger
 from common.messages import ContainerChanged, StopCause
+from node_manager.client.cleaner import ImageBook
 from node_manager.client.deadlines import Deadlines, Lane
-from node_manager.client.domain.attempt import Ending, Failed, Finished, Key, Launching, Ran, Seen
-from node_manager.client.domain.container import Owner, Policy, plan_container
-from node_manager.client.domain.decide import (
-    KILL_AGAIN,
+from node_manager.client.domain.actions import (
     Action,
     Announce,
     Create,
     End,
+    Fetch,
     Finish,
     Kill,
     Remove,
@@ -31,6 +30,9 @@ from node_manager.client.domain.decide import (
     Start,
     Wait,
 )
+from node_manager.client.domain.attempt import Ending, Failed, Finished, Key, Launching, Ran, Seen
+from node_manager.client.domain.container import Owner, Policy, plan_container
+from node_manager.client.domain.decide import KILL_AGAIN
 from node_manager.client.engine import (
     ContainerRefusedError,
     Engine,
@@ -59,6 +61,7 @@ class Parts:
     outbox: Outbox
     pulls: Pulls
     logs: LogStore
+    images: ImageBook
 
 
 class Hands:
@@ -74,6 +77,8 @@ class Hands:
     def carry_out(self, key: Key, action: Action, seen: Seen | None) -> bool:
         """Do one thing; False if only time or an event can lead on."""
         match action:
+            case Fetch():
+                self._fetch(key)
             case Create():
                 return self._create(key)
             case Start():
@@ -123,6 +128,13 @@ class Hands:
         again = self._parts.clock.now() + KILL_AGAIN
         self._parts.deadlines.put(key, again, Lane.URGENT)
 
+    def _fetch(self, key: Key) -> None:
+        """Ask for the image; that it cannot be had is told when it is needed."""
+        self._parts.journal.mark(key, fetched=True)
+        command = self._parts.journal.get(key).command
+        if command is not None and not self._parts.engine.has_image(command.spec.image):
+            self._parts.pulls.request(command.spec.image, key, lambda *_: None)
+
     def _create(self, key: Key) -> bool:
         command = self._parts.journal.get(key).command
         if command is None:
@@ -130,6 +142,7 @@ class Hands:
         try:
             plan = plan_container(command, self._parts.owner, self._parts.policy)
             self._parts.engine.create(plan)
+            self._parts.images.note_used(command.spec.image)
             failpoint("client.created")
         except NameTakenError:
             return True  # look at what has the name

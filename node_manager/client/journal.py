@@ -92,15 +92,10 @@ class Journal:
             return False
         return True
 
-    def mark(self, key: Key, *, announced: bool = False, signalled: bool = False) -> None:
-        """Remember what need not survive a crash."""
+    def mark(self, key: Key, **done: bool) -> None:
+        """Remember what need not survive a crash: announced, signalled, fetched."""
         with self._lock:
-            record = self._records.get(key, Record())
-            self._records[key] = replace(
-                record,
-                announced=announced or record.announced,
-                signalled=signalled or record.signalled,
-            )
+            self._records[key] = replace(self._records.get(key, Record()), **done)  # type: ignore[arg-type]
 
     def needs_compaction(self) -> bool:
         with self._lock:
@@ -114,16 +109,8 @@ class Journal:
                 for key, record in self._records.items()
                 if not may_forget(record, now)
             }
-            part = self._path.with_suffix(".part")
             try:
-                with part.open("wb") as file:
-                    for record in self._records.values():
-                        file.writelines(_ENCODER.encode(e) + b"\n" for e in entries_of(record))
-                    file.flush()
-                    os.fsync(file.fileno())
-                    self._size_after = file.tell()
-                part.rename(self._path)
-                _sync_folder(self._path.parent)
+                self._size_after = _write_anew(self._path, self._records.values())
             except OSError as error:
                 raise JournalUnavailableError(f"{self._path}: {error.strerror}") from error
             self._open()
@@ -160,6 +147,20 @@ class Journal:
         """End a half-written line, so that the next entry begins on one of its own."""
         with suppress(OSError):
             os.write(self._file, b"\n")
+
+
+def _write_anew(path: Path, records: Iterable[Record]) -> int:
+    """Replace the journal whole, or leave it as it is; return its size."""
+    part = path.with_suffix(".part")
+    lines = (_ENCODER.encode(e) + b"\n" for record in records for e in entries_of(record))
+    with part.open("wb") as file:
+        file.writelines(lines)
+        file.flush()
+        os.fsync(file.fileno())
+        size = file.tell()
+    part.rename(path)
+    _sync_folder(path.parent)
+    return size
 
 
 def _write_all(file: int, payload: bytes) -> None:

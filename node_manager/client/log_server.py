@@ -139,36 +139,46 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _until_left(output: LogStream, connection: socket.socket) -> Iterator[bytes]:
     """Yield chunks until the output ends or the reader is gone, also when nothing is printed."""
-    chunks: queue.Queue[bytes | None] = queue.Queue(QUEUED_CHUNKS)
-    is_left = threading.Event()
-
-    def read() -> None:
-        with suppress(Retryable):
-            for chunk in output:
-                while not is_left.is_set():
-                    with suppress(queue.Full):
-                        chunks.put(chunk, timeout=LOOK_EVERY_S)
-                        break
-                if is_left.is_set():
-                    return
-        with suppress(queue.Full):
-            chunks.put(None, timeout=LOOK_EVERY_S * 10)
-
-    threading.Thread(target=read, name="log-reader", daemon=True).start()
+    pump = _Pump(output)
+    threading.Thread(target=pump.run, name="log-reader", daemon=True).start()
     try:
-        while True:
-            try:
-                chunk = chunks.get(timeout=LOOK_EVERY_S)
-            except queue.Empty:
-                if _is_gone(connection):
-                    return
-                continue
-            if chunk is None:
-                return
+        while (chunk := pump.take()) is not None:
             if chunk:
                 yield chunk
+            elif _is_gone(connection):
+                return
     finally:
-        is_left.set()
+        pump.is_left.set()
+
+
+class _Pump:
+    """Reads an output on a thread of its own into a short queue, until nobody listens."""
+
+    def __init__(self, output: LogStream) -> None:
+        self._output = output
+        self._chunks: queue.Queue[bytes | None] = queue.Queue(QUEUED_CHUNKS)
+        self.is_left = threading.Event()
+
+    def run(self) -> None:
+        with suppress(Retryable):
+            for chunk in self._output:
+                if not self._put(chunk):
+                    return
+        self._put(None)
+
+    def take(self) -> bytes | None:
+        """Return the next chunk, none (b"") for now, or None after the last."""
+        with suppress(queue.Empty):
+            return self._chunks.get(timeout=LOOK_EVERY_S)
+        return b""
+
+    def _put(self, chunk: bytes | None) -> bool:
+        """Queue a chunk; False when the reader left."""
+        while not self.is_left.is_set():
+            with suppress(queue.Full):
+                self._chunks.put(chunk, timeout=LOOK_EVERY_S)
+                return True
+        return False
 
 
 def _is_gone(connection: socket.socket) -> bool:

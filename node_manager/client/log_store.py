@@ -18,9 +18,8 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}")
 class LogStore:
     """A folder with one file an attempt. Safe to share between threads (one writer a file)."""
 
-    def __init__(self, folder: Path, budget_bytes: int = BUDGET_BYTES) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._budget_bytes = budget_bytes
 
     def save(self, key: Key, chunks: Iterable[bytes]) -> None:
         """Keep the last 10 MB of an output; raise OSError when the disk does not take it."""
@@ -48,14 +47,14 @@ class LogStore:
         lines = content.splitlines(keepends=True)
         return b"".join(lines[len(lines) - tail :] if tail < len(lines) else lines)
 
-    def prune(self) -> None:
+    def prune(self, budget_bytes: int = BUDGET_BYTES) -> None:
         """Remove the oldest files beyond the budget."""
         files = []
         for path in self._folder.glob("*.log") if self._folder.is_dir() else ():
             with suppress(FileNotFoundError):
                 status = path.stat()
                 files.append((status.st_mtime, status.st_size, path))
-        left = self._budget_bytes
+        left = budget_bytes
         for _, size, path in sorted(files, reverse=True):
             left -= size
             if left < 0:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from common.bus import Producer
 from common.clock import Clock
-from common.errors import Retryable
+from common.errors import ConfigError, Retryable
 from common.messages import NODE_HEARTBEATS, NodeHeartbeat, encode, key_of
 from node_manager.client.engine import Engine, EventStream, MachineInfo
 from node_manager.client.service import Agent
@@ -22,7 +23,10 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True)
 class Identity:
-    """Who this client is, as configured, and which boot of its machine it lives in."""
+    """Who this client is, as configured, and which boot of its machine it lives in.
+
+    `cpus` and `memory_bytes` are what it offers; 0: what Docker says the machine has.
+    """
 
     node_id: str
     boot_id: str
@@ -30,19 +34,26 @@ class Identity:
     log_port: int
     labels: dict[str, str]
     version: str
+    cpus: float = 0.0
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Ways:
+    """Where heartbeats get their facts, and where they go."""
+
+    engine: Engine
+    producer: Producer
+    clock: Clock
 
 
 class Heartbeats:
     """Tells every 5 s, and at once after a change, what runs here. Owned by one thread."""
 
-    def __init__(
-        self, agent: Agent, engine: Engine, producer: Producer, identity: Identity, clock: Clock
-    ) -> None:
+    def __init__(self, agent: Agent, identity: Identity, ways: Ways) -> None:
         self._agent = agent
-        self._engine = engine
-        self._producer = producer
         self._identity = identity
-        self._clock = clock
+        self._engine, self._producer, self._clock = ways.engine, ways.producer, ways.clock
         self._sequence = 0
         self._info = MachineInfo(0.0, 0)
 
@@ -73,8 +84,8 @@ class Heartbeats:
             address=who.address,
             log_port=who.log_port,
             labels=who.labels,
-            cpus=self._info.cpus,
-            memory_bytes=self._info.memory_bytes,
+            cpus=who.cpus or self._info.cpus,
+            memory_bytes=who.memory_bytes or self._info.memory_bytes,
             docker_ok=error is None,
             detail=error,
             client_version=who.version,
@@ -126,6 +137,19 @@ class Watch:
                 self._stream.close()
 
 
-def read_boot_id() -> str:
-    """Return the id of this boot of the machine."""
-    return BOOT_ID.read_text(encoding="ascii").strip()
+def read_boot_id(marker: Path | None = None) -> str:
+    """Return the id of this boot of the machine.
+
+    A `marker` below the machine's /run is gone after a boot, so what is written there names one
+    boot even where several machines share a kernel. Without it: the kernel's own boot id.
+    """
+    if marker is None:
+        return BOOT_ID.read_text(encoding="ascii").strip()
+    try:
+        found = marker.read_text(encoding="ascii").strip() if marker.exists() else ""
+        if not found:
+            found = uuid.uuid4().hex
+            marker.write_text(found, encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{marker} of ROTA_CLIENT_RUN_FOLDER: {error}") from error
+    return found

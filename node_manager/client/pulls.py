@@ -23,8 +23,14 @@ _log = logger("client.pulls")
 class Pulls:
     """One pull an image, however many attempts wait for it."""
 
-    def __init__(self, engine: Engine, executor: concurrent.futures.Executor | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        on_pulled: Callable[[str], None],
+        executor: concurrent.futures.Executor | None = None,
+    ) -> None:
         self._engine = engine
+        self._on_pulled = on_pulled
         self._executor = executor or concurrent.futures.ThreadPoolExecutor(PULLS_AT_ONCE, "pull")
         self._lock = threading.Lock()
         self._waiting: dict[str, dict[Key, Done]] = {}
@@ -45,6 +51,7 @@ class Pulls:
         problem: str | None = None
         try:
             self._engine.pull(image, PULL_LIMIT_S)
+            self._on_pulled(image)
         except (Permanent, Retryable) as error:
             problem = str(error)
             _log.warning("pull_failed", image=image, error=problem)

@@ -23,6 +23,7 @@ from common.messages import (
     StopContainer,
 )
 from node_manager.client.deadlines import Lane
+from node_manager.client.domain.actions import Wait
 from node_manager.client.domain.attempt import (
     Accepted,
     Entry,
@@ -33,7 +34,7 @@ from node_manager.client.domain.attempt import (
     Sent,
     Status,
 )
-from node_manager.client.domain.decide import Wait, decide
+from node_manager.client.domain.decide import decide
 from node_manager.client.engine import EngineUnavailableError
 from node_manager.client.hands import Hands, Parts
 
@@ -201,7 +202,8 @@ class Agent:
             action = decide(key, record, seen, self._parts.clock.now())
             if isinstance(action, Wait):
                 if action.until is not None:
-                    self._parts.deadlines.put(key, action.until, Lane.URGENT)
+                    lane = Lane.URGENT if action.is_urgent else Lane.NORMAL
+                    self._parts.deadlines.put(key, action.until, lane)
                 return
             if not self._hands.carry_out(key, action, seen):
                 return

@@ -8,66 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
 
 from common.messages import NodeHeartbeat, NodeState
+from node_manager.domain.node import DrainMode, Moment, Node, Probe, Wish, told
+from node_manager.domain.trial import (
+    after_falling_silent,
+    after_forgiving,
+    after_return,
+    after_skew,
+    is_silent,
+    why_held,
+)
 
 SUSPECT_AFTER_S = 15.0
 PROBE_AFTER_S = 25.0
 LOST_AFTER_S = 30.0
 FORGIVEN_S = 60.0
 MASS_LOSS_LEAST = 3
-
-
-class Wish(StrEnum):
-    """What an operator decided about a node; it outlives every heartbeat and silence."""
-
-    NONE = ""
-    DRAINING = "DRAINING"
-    REMOVED = "REMOVED"
-
-
-class Probe(StrEnum):
-    """What a probe of a silent machine found."""
-
-    UNKNOWN = "unknown"  # not asked yet
-    UNCONFIGURED = "unconfigured"  # silence alone decides
-    ALIVE = "alive"
-    SILENT = "silent"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Node:
-    """One machine as the node manager knows it.
-
-    `heard_at` is monotonic seconds of the last heartbeat taken, `last_heartbeat` the same by wall
-    clock for people. `revision` rises with every change that others are told of.
-    """
-
-    node_id: str
-    state: NodeState
-    boot_id: str
-    address: str
-    log_port: int
-    labels: Mapping[str, str]
-    cpus: float
-    memory_bytes: int
-    heard_at: float
-    last_heartbeat: datetime
-    since: datetime
-    revision: int
-    reason: str | None = None
-    wish: Wish = Wish.NONE
-    former_boot_id: str | None = None
-
-
-@dataclass(frozen=True)
-class Moment:
-    """Now, on both clocks."""
-
-    wall: datetime
-    monotonic: float
 
 
 @dataclass(frozen=True)
@@ -78,19 +35,25 @@ class Verdict:
     frozen: str | None = None
 
 
-def after_heartbeat(node: Node | None, beat: NodeHeartbeat, now: Moment) -> Node:
+def after_heartbeat(
+    node: Node | None, beat: NodeHeartbeat, now: Moment, skew_s: float = 0.0
+) -> Node:
     """Return the node after a heartbeat; the revision has risen if others must know.
 
+    `skew_s` is how far its clock was ahead of the broker's when it was taken there.
     A second machine under the same name is refused: the first keeps it for as long as it is heard.
     """
     if node is None:
-        return _new_node(beat, now)
+        first = after_skew(_new_node(beat, now), skew_s)
+        state, reason = _state_when_heard(first, beat, now)
+        return replace(first, state=state, reason=reason)
     rival = _rivalry(node, beat, now)
     if rival is not None:
-        return node if node.reason == rival else _told(replace(node, reason=rival), now, node)
+        return node if node.reason == rival else told(replace(node, reason=rival), now, node)
     former = node.boot_id if beat.boot_id != node.boot_id else node.former_boot_id
+    is_new_boot = beat.boot_id != node.boot_id
     heard = replace(
-        node,
+        after_skew(after_return(node, now, is_new_boot=is_new_boot), skew_s),
         boot_id=beat.boot_id,
         address=beat.address,
         log_port=beat.log_port,
@@ -101,12 +64,29 @@ def after_heartbeat(node: Node | None, beat: NodeHeartbeat, now: Moment) -> Node
         last_heartbeat=now.wall,
         former_boot_id=former,
     )
-    state, reason = _state_when_heard(node, beat)
-    if beat.boot_id != node.boot_id:
-        reason = reason or f"restarted: boot {beat.boot_id}"
+    state, reason = _state_when_heard(heard, beat, now)
+    if is_new_boot:
+        words = f"restarted: boot {beat.boot_id}"
+        reason = f"{words}; {reason}"[:500] if reason else words
     elif state is node.state and reason is None and not _is_about_docker(node):
         reason = node.reason  # a refused rival or a restart stays to be read
-    return _told(replace(heard, state=state, reason=reason), now, node)
+    return told(replace(heard, state=state, reason=reason), now, node)
+
+
+def after_wish(node: Node, wish: Wish, drain: DrainMode | None, now: Moment) -> Node:
+    """Return the node as its operator wants it; the same wish again changes nothing."""
+    if (node.wish, node.drain) == (wish, drain):
+        return node
+    state = node.state
+    match wish:
+        case Wish.REMOVED:
+            state = NodeState.REMOVED
+        case Wish.DRAINING if state is not NodeState.LOST:
+            state = NodeState.DRAINING
+        case Wish.NONE if state in (NodeState.DRAINING, NodeState.REMOVED):
+            state = NodeState.SUSPECT  # until its next heartbeat says that it is well
+    reason = {Wish.NONE: "in use again", Wish.DRAINING: "drained", Wish.REMOVED: "removed"}[wish]
+    return told(replace(node, wish=wish, drain=drain, state=state, reason=reason), now, node)
 
 
 def after_silence(
@@ -119,21 +99,12 @@ def after_silence(
     platform: nobody is lost until it is over.
     """
     known = list(nodes)
-    frozen = _mass_loss(known, now)
-    changed: list[Node] = []
-    for node in known:
-        state, reason = node.state, node.reason
-        age_s = now.monotonic - node.heard_at
-        if node.state is NodeState.REMOVED or node.state is NodeState.LOST:
-            continue
-        if age_s >= LOST_AFTER_S and now.monotonic >= forgiven_until:
-            state, reason = _silent_for_long(node, probes.get(node.node_id, Probe.UNKNOWN), frozen)
-        elif age_s >= SUSPECT_AFTER_S and node.state is NodeState.ACTIVE:
-            state, reason = NodeState.SUSPECT, f"silent for {SUSPECT_AFTER_S:g} s"
-        after = _told(replace(node, state=state, reason=reason), now, node)
-        if after is not node:
-            changed.append(after)
-    return Verdict(tuple(changed), frozen)
+    look = _Look(now, _mass_loss(known, now), is_forgiven=now.monotonic < forgiven_until)
+    looked_at = (
+        (node, _after_look(node, probes.get(node.node_id, Probe.UNKNOWN), look)) for node in known
+    )
+    changed = tuple(after for before, after in looked_at if after is not before)
+    return Verdict(changed, look.frozen)
 
 
 def to_be_probed(nodes: Iterable[Node], now: Moment) -> list[str]:
@@ -148,29 +119,57 @@ def to_be_probed(nodes: Iterable[Node], now: Moment) -> list[str]:
 
 def forgive(nodes: Iterable[Node], now: Moment) -> list[Node]:
     """Return the nodes as if heard just now: we were the ones who did not listen."""
-    return [replace(node, heard_at=now.monotonic) for node in nodes]
+    return [after_forgiving(node, now) for node in nodes]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One look at the whole fleet."""
+
+    now: Moment
+    frozen: str | None
+    is_forgiven: bool
+
+
+def _after_look(node: Node, probe: Probe, look: _Look) -> Node:
+    age_s = look.now.monotonic - node.heard_at
+    if node.state in (NodeState.REMOVED, NodeState.LOST) or age_s < SUSPECT_AFTER_S:
+        return node
+    state: NodeState = node.state
+    reason = node.reason
+    if age_s >= LOST_AFTER_S and not look.is_forgiven:
+        state, reason = _silent_for_long(node, probe, look.frozen)
+    elif node.state is NodeState.ACTIVE or not is_silent(node):
+        state, reason = _waiting(node), f"silent for {SUSPECT_AFTER_S:g} s"
+    silent = after_falling_silent(node, look.now)
+    return told(replace(silent, state=state, reason=reason), look.now, node)
 
 
 def _new_node(beat: NodeHeartbeat, now: Moment) -> Node:
-    state = NodeState.ACTIVE if beat.docker_ok else NodeState.SUSPECT
     return Node(
-        node_id=beat.node_id, state=state, boot_id=beat.boot_id, address=beat.address,
+        node_id=beat.node_id, state=NodeState.ACTIVE, boot_id=beat.boot_id, address=beat.address,
         log_port=beat.log_port, labels=dict(beat.labels), cpus=beat.cpus,
         memory_bytes=beat.memory_bytes, heard_at=now.monotonic, last_heartbeat=now.wall,
-        since=now.wall, revision=1, reason=_docker_words(beat),
+        since=now.wall, revision=1,
     )  # fmt: skip
 
 
-def _state_when_heard(node: Node, beat: NodeHeartbeat) -> tuple[NodeState, str | None]:
-    """A machine that is heard is what its operator wants; without Docker it gets nothing new."""
+def _waiting(node: Node) -> NodeState:
+    return node.state if node.state is NodeState.DRAINING else NodeState.SUSPECT
+
+
+def _state_when_heard(
+    node: Node, beat: NodeHeartbeat, now: Moment
+) -> tuple[NodeState, str | None]:
+    """A machine that is heard is what its operator wants; an ill one gets nothing new."""
+    held = _docker_words(beat) or why_held(node, now)
     match node.wish:
         case Wish.REMOVED:
             return NodeState.REMOVED, node.reason
         case Wish.DRAINING:
-            return NodeState.DRAINING, _docker_words(beat)
+            return NodeState.DRAINING, held
         case _:
-            state = NodeState.ACTIVE if beat.docker_ok else NodeState.SUSPECT
-            return state, _docker_words(beat)
+            return NodeState.ACTIVE if held is None else NodeState.SUSPECT, held
 
 
 def _docker_words(beat: NodeHeartbeat) -> str | None:
@@ -212,7 +211,7 @@ def _mass_loss(nodes: Iterable[Node], now: Moment) -> str | None:
 def _silent_for_long(
     node: Node, probe: Probe, frozen: str | None
 ) -> tuple[NodeState, str | None]:
-    waiting = node.state if node.state is NodeState.DRAINING else NodeState.SUSPECT
+    waiting = _waiting(node)
     if frozen is not None:
         return waiting, "silent, with most of the fleet"
     match probe:
@@ -224,18 +223,3 @@ def _silent_for_long(
             return NodeState.LOST, f"silent for {LOST_AFTER_S:g} s"
         case Probe.SILENT:
             return NodeState.LOST, f"silent for {LOST_AFTER_S:g} s, its SSH port too"
-
-
-def _told(after: Node, now: Moment, before: Node) -> Node:
-    """Raise the revision if anything changed that others are told of."""
-    if _public(after) == _public(before):
-        return after if after.heard_at != before.heard_at else before
-    since = now.wall if after.state is not before.state else before.since
-    return replace(after, revision=before.revision + 1, since=since)
-
-
-def _public(node: Node) -> tuple[object, ...]:
-    return (
-        node.state, node.boot_id, node.address, node.log_port, dict(node.labels), node.cpus,
-        node.memory_bytes, node.reason, node.wish,
-    )  # fmt: skip

@@ -3,6 +3,7 @@ CREATE TABLE IF NOT EXISTS nodes (
     node_id        VARCHAR(64)  NOT NULL PRIMARY KEY,
     state          VARCHAR(16)  NOT NULL,
     wish           VARCHAR(16)  NOT NULL DEFAULT '',
+    drain          VARCHAR(8)   NULL,
     boot_id        VARCHAR(64)  NOT NULL,
     former_boot_id VARCHAR(64)  NULL,
     address        VARCHAR(255) NOT NULL,

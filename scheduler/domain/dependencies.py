@@ -1,4 +1,7 @@
-"""Whether a job that waits for its parents may go, must give up, or waits on. Pure."""
+"""Whether a job that waits for its parents may go, must give up, or waits on. Pure.
+
+Which due times of its parents it waits for is in `scheduler.domain.cycles`.
+"""
 
 from __future__ import annotations
 

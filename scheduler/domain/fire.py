@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from common.jobs import JobState, Reason
-from scheduler.domain.schedule import Edge, NewJob, Schedule, new_job
+from scheduler.domain.overlap import Admission, LiveJob, admit
+from scheduler.domain.schedule import PAUSED, NewJob, Schedule, new_job, ordinals_of
 
 MOST_CATCH_UP = 100
-MOST_QUEUED = 100
-MOST_DUES_A_ROUND = 1000
-
-
-@dataclass(frozen=True)
-class LiveJob:
-    """A job of the instance that has not ended."""
-
-    job_id: str
-    due: datetime
-    is_held: bool = False
+MOST_DUES_A_ROUND = 20_000
+TOLD_ONE_BY_ONE = 3
+DENSE = timedelta(seconds=60)
+_INSTANT = timedelta(microseconds=1)
+_STRETCHED = {JobState.SKIPPED, JobState.MISSED}
 
 
 @dataclass(frozen=True)
@@ -32,95 +27,102 @@ class Firing:
     replaced: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class LastRow:
+    """One of the newest rows of an instance; `last_due` is the last due time it stands for."""
+
+    job_id: str
+    state: JobState
+    reason: Reason | None
+    version: int
+    last_due: datetime
+    is_stretch: bool = False
+
+
+@dataclass(frozen=True)
+class _Dues:
+    """Due times of one round, parted by what becomes of them."""
+
+    running: list[datetime]
+    closed: list[tuple[datetime, Reason]]
+    missed: list[datetime]
+
+
 def fire(
     schedule: Schedule, live: Sequence[LiveJob], now: datetime, up_since: datetime
 ) -> Firing:
     """Decide every due time of one schedule up to `now`; each becomes a row.
 
     Due times before `up_since` were missed while the platform was down; the misfire policy decides
-    about them. At most 1,000 due times a round: the next round goes on where this one ended.
+    about them. At most 20,000 due times a round: the next round goes on where this one ended.
     """
     calendar = schedule.calendar
     if calendar is None or schedule.next_due is None:
         return Firing((), None)
-    just_before = schedule.next_due - timedelta(microseconds=1)
-    dues = calendar.due_between(just_before, now, MOST_DUES_A_ROUND)
+    dues = calendar.due_between(schedule.next_due - _INSTANT, now, MOST_DUES_A_ROUND)
     if not dues:
-        return Firing((), schedule.next_due)
-    next_due = calendar.next_due(dues[-1])
-    if schedule.state == "paused":
-        return Firing(_stretch(schedule, dues, JobState.SKIPPED, Reason.PAUSED), next_due)
-    running, closed, missed = _sort(schedule, dues, now, up_since)
+        return Firing((), calendar.next_due(max(now, schedule.next_due - _INSTANT)))
+    if schedule.state == PAUSED:
+        skipped = _stretch(schedule, dues, JobState.SKIPPED, Reason.PAUSED)
+        return Firing(skipped, calendar.next_due(dues[-1]))
+    if len(dues) == MOST_DUES_A_ROUND:
+        # The newest of this round may be among those that `all` runs: they wait for the next one.
+        gone, next_due = dues[:-MOST_CATCH_UP], dues[-MOST_CATCH_UP]
+        return Firing(_stretch(schedule, gone, JobState.MISSED, Reason.DOWNTIME), next_due)
+    parted = _part(schedule, dues, now, up_since)
     rows = [
-        *_stretch(schedule, missed, JobState.MISSED, Reason.DOWNTIME),
-        *(job for due, why in closed for job in _ordinals(schedule, due, JobState.MISSED, why)),
-    ]
-    jobs, replaced = _overlapped(schedule, running, live)
-    return Firing((*rows, *jobs), next_due, replaced)
-
-
-def with_edges(
-    firing: Firing, schedule: Schedule, parents: Mapping[str, Schedule]
-) -> Firing:
-    """Let the jobs of an instance with parents wait for their ends in this cycle."""
-    if not schedule.spec.depends_on:
-        return firing
-    return replace(
-        firing,
-        jobs=tuple(
-            replace(job, state=JobState.WAITING, edges=edges_of(schedule, job.due, None, parents))
-            if job.state is JobState.QUEUED
-            else job
-            for job in firing.jobs
+        *_stretch(schedule, parted.missed, JobState.MISSED, Reason.DOWNTIME),
+        *(
+            job
+            for due, reason in parted.closed
+            for job in ordinals_of(schedule, due, JobState.MISSED, reason)
         ),
-    )
+    ]
+    jobs, replaced = _admitted(schedule, parted.running, live)
+    return Firing((*rows, *jobs), calendar.next_due(dues[-1]), replaced)
 
 
-def edges_of(
-    schedule: Schedule,
-    due: datetime,
-    previous: datetime | None,
-    parents: Mapping[str, Schedule],
-) -> tuple[Edge, ...]:
-    """Match each parent by cycle: its latest due time <= ours and > our previous one."""
-    if previous is None and schedule.calendar is not None:
-        previous = schedule.calendar.previous_due(due - timedelta(microseconds=1))
-    edges = []
-    for dependency in schedule.spec.depends_on:
-        parent = parents.get(dependency.instance)
-        parent_due = None
-        if parent is not None and parent.calendar is not None:
-            parent_due = parent.calendar.previous_due(due)
-            if parent_due is not None and previous is not None and parent_due <= previous:
-                parent_due = None
-        edges.append(Edge(dependency.instance, dependency.on, parent_due))
-    return tuple(edges)
+@dataclass(frozen=True)
+class Extension:
+    """A row of the ledger that stands for so many more due times, up to `until`."""
+
+    job_id: str
+    count: int
+    until: datetime
 
 
-def child_job(
-    child: Schedule,
-    parent_due: datetime,
-    previous: datetime | None,
-    parents: Mapping[str, Schedule],
-) -> tuple[NewJob, ...]:
-    """Make the jobs of a child without a schedule when the last of its parents in a cycle is due.
+def continue_last(
+    firing: Firing, schedule: Schedule, newest: Sequence[LastRow]
+) -> tuple[Firing, Extension | None]:
+    """Tell skipped or missed due times in one row where many came before them.
 
-    Nothing, while another parent has not been due since the child's previous job.
+    `newest` are the instance's last rows, newest first. The first three are told one by one, the
+    fourth begins a stretch, and those after it make it longer. Only where they follow directly and
+    closely: rows over a minute apart stay rows.
     """
-    edges = edges_of(child, parent_due, previous, parents)
-    if any(edge.parent_due is None for edge in edges):
-        return ()
-    state = JobState.SKIPPED if child.state == "paused" else JobState.WAITING
-    reason = Reason.PAUSED if child.state == "paused" else None
-    return tuple(
-        replace(job, edges=edges if state is JobState.WAITING else ())
-        for job in _ordinals(child, parent_due, state, reason)
-    )
+    first = firing.jobs[0] if firing.jobs else None
+    if first is None or not newest or schedule.calendar is None:
+        return firing, None
+    last = newest[0]
+    told = {(job.state, job.reason, schedule.version) for job in firing.jobs}
+    if told != {(last.state, last.reason, last.version)} or last.state not in _STRETCHED:
+        return firing, None
+    is_next = schedule.calendar.next_due(last.last_due) == first.due
+    if not is_next or first.due - last.last_due > DENSE:
+        return firing, None
+    until = max(job.until or job.due for job in firing.jobs)
+    count = sum(job.count for job in firing.jobs)
+    if last.is_stretch:
+        return replace(firing, jobs=()), Extension(last.job_id, count, until)
+    before = [row for row in newest if (row.state, row.reason, row.version) in told]
+    if len(before) < TOLD_ONE_BY_ONE:
+        return firing, None
+    return replace(firing, jobs=(replace(first, count=count, until=until),)), None
 
 
-def _sort(
+def _part(
     schedule: Schedule, dues: Sequence[datetime], now: datetime, up_since: datetime
-) -> tuple[list[datetime], list[tuple[datetime, Reason]], list[datetime]]:
+) -> _Dues:
     """Part due times into those to run, those too late, and those the policy gives up."""
     overdue = [due for due in dues if due < up_since]
     fresh = [due for due in dues if due >= up_since]
@@ -131,52 +133,52 @@ def _sort(
             kept = overdue[-MOST_CATCH_UP:]
         case _:
             kept = []
-    missed = overdue[: len(overdue) - len(kept)]
-    running: list[datetime] = []
-    closed: list[tuple[datetime, Reason]] = []
+    parted = _Dues([], [], overdue[: len(overdue) - len(kept)])
     for due in [*kept, *fresh]:
-        stop_at, _ = schedule.stop_of(due)
-        if stop_at is not None and stop_at <= now:
-            closed.append((due, Reason.WINDOW_CLOSED))
-        elif due + timedelta(seconds=schedule.spec.start_deadline_s) <= now:
-            closed.append((due, Reason.START_DEADLINE))
+        reason = too_late(schedule, due, now)
+        if reason is None:
+            parted.running.append(due)
         else:
-            running.append(due)
-    return running, closed, missed
+            parted.closed.append((due, reason))
+    return parted
 
 
-def _overlapped(
+def too_late(schedule: Schedule, due: datetime, now: datetime) -> Reason | None:
+    """Return why a due time may not start any more."""
+    stop_at, _ = schedule.definition.stop_of(due)
+    if stop_at is not None and stop_at <= now:
+        return Reason.WINDOW_CLOSED
+    if due + timedelta(seconds=schedule.spec.start_deadline_s) <= now:
+        return Reason.START_DEADLINE
+    return None
+
+
+def _admitted(
     schedule: Schedule, dues: Sequence[datetime], live: Sequence[LiveJob]
 ) -> tuple[list[NewJob], tuple[str, ...]]:
-    """Apply the overlap policy to the due times that are to run, in order."""
+    """Apply the overlap policy to the due times that are to run, in order.
+
+    Jobs that wait for parents are let in when the wait is over, not here.
+    """
+    if schedule.spec.depends_on:
+        waiting = [j for due in dues for j in ordinals_of(schedule, due, JobState.WAITING)]
+        return waiting, ()
     jobs: list[NewJob] = []
     replaced: list[str] = []
-    ahead = [job.job_id for job in live]
-    held = sum(1 for job in live if job.is_held)
+    ahead = list(live)
     policy = schedule.spec.overlap
     for due in dues:
-        if not ahead or policy == "allow":
-            made = _ordinals(schedule, due, JobState.QUEUED)
-        elif policy == "skip" or (policy == "queue_one" and held) or held >= MOST_QUEUED:
-            jobs += _ordinals(schedule, due, JobState.SKIPPED, Reason.OVERLAP)
+        admission = admit(policy, ahead)
+        if admission is Admission.SKIP:
+            jobs += ordinals_of(schedule, due, JobState.SKIPPED, Reason.OVERLAP)
             continue
-        else:
-            made = [replace(j, is_held=True) for j in _ordinals(schedule, due, JobState.QUEUED)]
-            held += 1
-            if policy == "replace":
-                replaced += ahead
-        jobs += made
-        ahead = [*ahead, *(job.job_id for job in made)]
-    return jobs, tuple(replaced)
-
-
-def _ordinals(
-    schedule: Schedule, due: datetime, state: JobState, reason: Reason | None = None
-) -> list[NewJob]:
-    return [
-        new_job(schedule, due, ordinal, state, reason)
-        for ordinal in range(schedule.spec.instances)
-    ]
+        is_held = admission is Admission.HOLD
+        if is_held and policy == "replace":
+            replaced += [job.job_id for job in ahead]
+        made = ordinals_of(schedule, due, JobState.QUEUED)
+        jobs += [replace(job, is_held=True) for job in made] if is_held else made
+        ahead += [LiveJob(job.job_id, due, is_held) for job in made]
+    return jobs, tuple(dict.fromkeys(replaced))
 
 
 def _stretch(
@@ -185,8 +187,8 @@ def _stretch(
     """Tell a few due times one by one, a long stretch as one row with its count."""
     if not dues:
         return ()
-    if len(dues) <= 3:
-        return tuple(job for due in dues for job in _ordinals(schedule, due, state, reason))
-    first = new_job(schedule, dues[0], 0, state, reason)
+    if len(dues) <= TOLD_ONE_BY_ONE:
+        return tuple(job for due in dues for job in ordinals_of(schedule, due, state, reason))
+    first = new_job(schedule, dues[0], 0, state, reason=reason)
     count = len(dues) * schedule.spec.instances
     return (replace(first, count=count, until=dues[-1]),)

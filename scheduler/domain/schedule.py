@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -10,25 +10,33 @@ from common.jobs import JobId, JobState, Reason, job_id_of
 from common.messages import RunSpec, StartJob
 from common.schedule import Calendar, InstanceSpec, compile_schedule
 
+ACTIVE, PAUSED, DELETED = "active", "paused", "deleted"
+
 
 @dataclass(frozen=True)
-class Schedule:
-    """One instance's schedule in one version. `state`: active, paused or deleted."""
+class Definition:
+    """One version of an instance: what runs, and when. Never changes, so it is kept and shared."""
 
-    instance_id: str
-    shard: int
     version: int
     spec: InstanceSpec
     image: str
     command: tuple[str, ...]
-    state: str
-    next_due: datetime | None
-    applied_at: datetime
 
     @cached_property
     def calendar(self) -> Calendar | None:
         """When it is due; None for an instance that only depends on others."""
         return compile_schedule(self.spec)
+
+    @cached_property
+    def run(self) -> RunSpec:
+        """What its containers need, in the words of the message."""
+        spec = self.spec
+        return RunSpec(
+            image=self.image, command=self.command, env=spec.env, place=spec.place,
+            sensors=spec.sensors, machine=spec.machine, node_labels=spec.node_labels,
+            cpus=spec.cpus, memory_bytes=spec.memory_bytes, timeout_s=spec.timeout_s,
+            grace_s=spec.grace_s, restart=spec.restart, priority=spec.priority,
+        )  # fmt: skip
 
     def stop_of(self, due: datetime) -> tuple[datetime | None, Reason | None]:
         """Return the stop time of a due time's jobs, and what it is: end_time or duration."""
@@ -40,6 +48,30 @@ class Schedule:
         duration_s = self.spec.schedule.duration_s
         by_duration = duration_s is not None and stop == due + timedelta(seconds=duration_s)
         return stop, Reason.DURATION if by_duration else Reason.END_TIME
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One instance's schedule at present. `state`: active, paused or deleted."""
+
+    instance_id: str
+    shard: int
+    definition: Definition
+    state: str
+    next_due: datetime | None
+    applied_at: datetime
+
+    @property
+    def version(self) -> int:
+        return self.definition.version
+
+    @property
+    def spec(self) -> InstanceSpec:
+        return self.definition.spec
+
+    @property
+    def calendar(self) -> Calendar | None:
+        return self.definition.calendar
 
 
 @dataclass(frozen=True)
@@ -66,17 +98,22 @@ class NewJob:
     stop_at: datetime | None = None
     stop_reason: Reason | None = None
     is_held: bool = False
+    is_manual: bool = False
     count: int = 1
     until: datetime | None = None
-    edges: tuple[Edge, ...] = field(default=())
+    edges: tuple[Edge, ...] = ()
 
 
 def new_job(
-    schedule: Schedule, due: datetime, ordinal: int, state: JobState, reason: Reason | None = None
+    schedule: Schedule,
+    due: datetime,
+    ordinal: int,
+    state: JobState,
+    *,
+    reason: Reason | None = None,
 ) -> NewJob:
     """Make the row of one due time and ordinal."""
-    stop_at, stop_reason = schedule.stop_of(due)
-    start_by = due + timedelta(seconds=schedule.spec.start_deadline_s)
+    stop_at, stop_reason = schedule.definition.stop_of(due)
     return NewJob(
         job_id=job_id_of(schedule.instance_id, due, ordinal),
         instance_id=schedule.instance_id,
@@ -86,28 +123,53 @@ def new_job(
         reason=reason,
         stop_at=stop_at,
         stop_reason=stop_reason,
-        start_by=start_by,
-    )
-
-
-def start_command(schedule: Schedule, job: NewJob) -> StartJob:
-    """Write the command that starts a job; made once, so that editing never changes a live job."""
-    spec = schedule.spec
-    return StartJob(
-        id=f"{job.job_id}/1",
-        job_id=job.job_id,
-        attempt=1,
-        instance_id=job.instance_id,
-        due=job.due,
-        ordinal=job.ordinal,
-        start_by=job.start_by,
-        stop_at=job.stop_at,
-        stop_reason=job.stop_reason,
-        on_node_lost=spec.on_node_lost,
-        spec=RunSpec(
-            image=schedule.image, command=schedule.command, env=spec.env, place=spec.place,
-            sensors=spec.sensors, machine=spec.machine, node_labels=spec.node_labels,
-            cpus=spec.cpus, memory_bytes=spec.memory_bytes, timeout_s=spec.timeout_s,
-            grace_s=spec.grace_s, restart=spec.restart, priority=spec.priority,
-        ),
+        start_by=due + timedelta(seconds=schedule.spec.start_deadline_s),
     )  # fmt: skip
+
+
+def ordinals_of(
+    schedule: Schedule, due: datetime, state: JobState, reason: Reason | None = None
+) -> list[NewJob]:
+    """Make the rows of all ordinals of one due time."""
+    return [
+        new_job(schedule, due, ordinal, state, reason=reason)
+        for ordinal in range(schedule.spec.instances)
+    ]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try at a job, as its row tells it."""
+
+    job_id: str
+    attempt: int
+    instance_id: str
+    due: datetime
+    ordinal: int
+    start_by: datetime
+    stop_at: datetime | None
+    stop_reason: Reason | None
+
+
+def first_attempt(job: NewJob) -> Attempt:
+    return Attempt(
+        job.job_id, 1, job.instance_id, job.due, job.ordinal, job.start_by, job.stop_at,
+        job.stop_reason,
+    )  # fmt: skip
+
+
+def start_command(definition: Definition, attempt: Attempt) -> StartJob:
+    """Write the command that starts an attempt; the same each time it is written."""
+    return StartJob(
+        id=f"{attempt.job_id}/{attempt.attempt}",
+        job_id=attempt.job_id,
+        attempt=attempt.attempt,
+        instance_id=attempt.instance_id,
+        due=attempt.due,
+        ordinal=attempt.ordinal,
+        start_by=attempt.start_by,
+        stop_at=attempt.stop_at,
+        stop_reason=attempt.stop_reason,
+        on_node_lost=definition.spec.on_node_lost,
+        spec=definition.run,
+    )

@@ -9,6 +9,12 @@ CREATE TABLE IF NOT EXISTS shards (
 INSERT IGNORE INTO shards (shard) VALUES
     (0), (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11), (12), (13), (14), (15);
 
+-- Who shares the work: a replica that was not seen for a lease's length counts no more.
+CREATE TABLE IF NOT EXISTS replicas (
+    replica VARCHAR(64) NOT NULL PRIMARY KEY,
+    expires_at DATETIME(6) NOT NULL
+) ENGINE=InnoDB;
+
 CREATE TABLE IF NOT EXISTS schedules (
     instance_id VARCHAR(62) NOT NULL PRIMARY KEY,
     shard TINYINT NOT NULL,
@@ -17,12 +23,30 @@ CREATE TABLE IF NOT EXISTS schedules (
     image VARCHAR(255) NOT NULL,
     command JSON NOT NULL,
     state VARCHAR(16) NOT NULL,
+    priority TINYINT NOT NULL DEFAULT 50,
     next_due DATETIME(6) NULL,
     next_stop DATETIME(6) NULL,
     applied_at DATETIME(6) NOT NULL,
     updated_at DATETIME(6) NOT NULL,
-    INDEX by_shard (shard),
-    INDEX by_next_due (next_due)
+    -- all that the agenda is filled from, in its order
+    INDEX by_next_due (next_due, instance_id, shard, priority)
+) ENGINE=InnoDB;
+
+-- What live jobs of versions before the present one are started from.
+CREATE TABLE IF NOT EXISTS past_versions (
+    instance_id VARCHAR(62) NOT NULL,
+    version INT NOT NULL,
+    spec JSON NOT NULL,
+    image VARCHAR(255) NOT NULL,
+    command JSON NOT NULL,
+    PRIMARY KEY (instance_id, version)
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS dependencies (
+    parent_instance VARCHAR(62) NOT NULL,
+    child_instance VARCHAR(62) NOT NULL,
+    PRIMARY KEY (parent_instance, child_instance),
+    INDEX by_child (child_instance)
 ) ENGINE=InnoDB;
 
 CREATE TABLE IF NOT EXISTS jobs (
@@ -49,17 +73,17 @@ CREATE TABLE IF NOT EXISTS jobs (
     until DATETIME(6) NULL,
     revision INT NOT NULL DEFAULT 0,
     is_held BOOLEAN NOT NULL DEFAULT FALSE,
+    is_manual BOOLEAN NOT NULL DEFAULT FALSE,
     is_published BOOLEAN NOT NULL DEFAULT FALSE,
     stop_reason VARCHAR(16) NULL,
     desired_stop VARCHAR(16) NULL,
     kills_sent INT NOT NULL DEFAULT 0,
     kill_sent_at DATETIME(6) NULL,
-    start_command JSON NULL,
     created_at DATETIME(6) NOT NULL,
     updated_at DATETIME(6) NOT NULL,
     UNIQUE KEY job_key (instance_id, due, ordinal),
     INDEX by_due (due, job_id),
-    INDEX by_shard_state (shard, state),
+    INDEX by_shard_state (shard, state, is_published),
     INDEX by_instance_state (instance_id, state)
 ) ENGINE=InnoDB;
 
@@ -81,10 +105,13 @@ CREATE TABLE IF NOT EXISTS edges (
     ends VARCHAR(8) NOT NULL,
     parent_due DATETIME(6) NULL,
     PRIMARY KEY (job_id, parent_instance),
-    INDEX by_parent (parent_instance)
+    INDEX by_parent (parent_instance, parent_due)
 ) ENGINE=InnoDB;
 
+-- What became of people's requests; `outcome` is done or refused, `detail` says why or which job.
 CREATE TABLE IF NOT EXISTS handled_requests (
     request_id BIGINT NOT NULL PRIMARY KEY,
+    outcome VARCHAR(16) NOT NULL DEFAULT 'done',
+    detail VARCHAR(500) NULL,
     handled_at DATETIME(6) NOT NULL
 ) ENGINE=InnoDB;

@@ -80,8 +80,21 @@ class Move:
 
 
 @dataclass(frozen=True)
+class Blind:
+    """A time in which nobody looked after a machine's containers: client or Docker was away."""
+
+    node: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
 class History:
-    """Everything the checker looks at. `acked` and `stored` are instance ids."""
+    """Everything the checker looks at. `acked` and `stored` are instance ids.
+
+    `blind` times excuse a late stop on that machine; `calm_from` is when the last fault ended:
+    until 30 s later nothing need be visible yet (G10).
+    """
 
     dues: tuple[Due, ...]
     rows: tuple[Row, ...]
@@ -91,6 +104,8 @@ class History:
     observed_until: datetime
     acked: frozenset[str] = frozenset()
     stored: frozenset[str] = frozenset()
+    blind: tuple[Blind, ...] = ()
+    calm_from: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,12 @@
-"""What the database door promises (common/db), on MySQL and on MariaDB."""
+"""What the database door promises (common/db): in memory, on MySQL and on MariaDB.
+
+What only a server can do (locks on single rows, a statement that hangs) is tried on servers only.
+"""
 
 import threading
 import time
 import uuid
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
@@ -19,6 +23,7 @@ from common.db import (
 )
 from common.db.clock import DisciplinedClock, database_now
 from common.db.connection import close_quietly, connect
+from common.db.memory import MemoryDatabase, MemoryServer
 from common.db.mysql import MySqlDatabase
 from common.db.queries import parse_queries
 from common.secret import Secret
@@ -85,6 +90,13 @@ def server(request):
 
 @pytest.fixture
 def config(server):
+    with scratch(server) as made:
+        yield made
+
+
+@contextmanager
+def scratch(server):
+    """A database of its own on a server."""
     admin = MySqlConfig(server.host, server.port, server.user, Secret(server.password))
     name = f"t_{uuid.uuid4().hex}"
     administrate(admin, f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
@@ -98,8 +110,33 @@ def administrate(admin, statement):
     close_quietly(connection)
 
 
+@pytest.fixture(params=["memory_database", "mysql_server", "mariadb_server"])
+def database(request):
+    if request.param == "memory_database":
+        yield request.getfixturevalue(request.param)
+        return
+    with scratch(request.getfixturevalue(request.param)) as config:
+        yield from open_database(config)
+
+
 @pytest.fixture
-def database(config):
+def memory_database():
+    server = MemoryServer(SystemClock(), lock_wait_s=0.2)
+    server.create_database("contract")
+    made = MemoryDatabase(server, "contract", QUERIES)
+    with made.transaction() as transaction:
+        transaction.execute("make")
+    yield made
+    made.close()
+    server.close()
+
+
+@pytest.fixture
+def real(config):
+    yield from open_database(config)
+
+
+def open_database(config):
     made = MySqlDatabase(config, QUERIES)
     with made.transaction() as transaction:
         transaction.execute("make")
@@ -117,8 +154,8 @@ def count(database):
         return transaction.one("count")["n"]
 
 
-def test_the_session_is_utc_binary_and_explicit(database):
-    with database.transaction() as transaction:
+def test_the_session_is_utc_binary_and_explicit(real):
+    with real.transaction() as transaction:
         assert transaction.one("settings") == {
             "zone": "+00:00", "collation": "utf8mb4_bin", "auto": 0}
 
@@ -213,14 +250,14 @@ def test_a_refused_statement_is_permanent(database):
     assert count(database) == 0
 
 
-def test_a_deadlock_is_told_to_one_of_the_two(database):
-    insert(database, 1, "a")
-    insert(database, 2, "b")
+def test_a_deadlock_is_told_to_one_of_the_two(real):
+    insert(real, 1, "a")
+    insert(real, 2, "b")
     both_hold, outcomes = threading.Barrier(2), []
 
     def cross(first, second):
         try:
-            with database.transaction() as transaction:
+            with real.transaction() as transaction:
                 transaction.one("lock", id=first)
                 both_hold.wait(10)
                 transaction.one("lock", id=second)
@@ -248,25 +285,25 @@ def test_a_lock_that_is_taken_is_a_deadlock_error(database):
         assert time.monotonic() - began < 8
 
 
-def test_a_statement_that_takes_too_long_is_unavailability(database):
+def test_a_statement_that_takes_too_long_is_unavailability(real):
     began = time.monotonic()
-    with pytest.raises(DatabaseUnavailableError), database.transaction() as transaction:
+    with pytest.raises(DatabaseUnavailableError), real.transaction() as transaction:
         transaction.all("nap", seconds=30)
     assert time.monotonic() - began < 11
-    assert count(database) == 0
+    assert count(real) == 0
 
 
-def test_a_killed_connection_is_replaced(database):
+def test_a_killed_connection_is_replaced(real):
     def killed_in_the_middle():
-        with database.transaction() as transaction:
+        with real.transaction() as transaction:
             own = transaction.one("connection")["id"]
-            with database.transaction() as other:
+            with real.transaction() as other:
                 other.execute("kill", id=own)
             transaction.one("count")
 
     with pytest.raises(DatabaseUnavailableError):
         killed_in_the_middle()
-    assert count(database) == 0
+    assert count(real) == 0
 
 
 def test_the_pool_holds_no_more_than_its_size(config, monkeypatch):
@@ -283,7 +320,7 @@ def test_the_pool_holds_no_more_than_its_size(config, monkeypatch):
     database.close()
 
 
-def test_what_is_not_set_up_yet_is_unavailability(config, database):
+def test_what_is_not_set_up_yet_is_unavailability(config, real):
     for other in (replace(config, database="nowhere"), replace(config, password=Secret("wrong")),
                   replace(config, port=1)):
         with pytest.raises(DatabaseUnavailableError):
@@ -301,28 +338,28 @@ def test_the_databases_clock_can_be_followed(database):
     assert abs((clock.now() - database_now(database)).total_seconds()) < 0.5
 
 
-def test_a_restart_is_survived_without_another_failure(server, config, database):
-    insert(database, 1)
+def test_a_restart_is_survived_without_another_failure(server, config, real):
+    insert(real, 1)
     server.restart()
     deadline = time.monotonic() + 20
     while True:
         try:
-            assert count(database) == 1
+            assert count(real) == 1
             break
         except DatabaseUnavailableError:
             assert time.monotonic() < deadline
-    assert count(database) == 1
+    assert count(real) == 1
 
 
-def test_a_frozen_server_fails_calls_within_eleven_seconds(server, database):
-    insert(database, 1)
+def test_a_frozen_server_fails_calls_within_eleven_seconds(server, real):
+    insert(real, 1)
     server.pause()
     try:
         for _ in range(2):  # on the pooled connection, and on a new one
             began = time.monotonic()
             with pytest.raises(DatabaseUnavailableError):
-                count(database)
+                count(real)
             assert time.monotonic() - began < 11
     finally:
         server.unpause()
-    assert count(database) == 1
+    assert count(real) == 1

@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -94,6 +95,41 @@ def test_a_missing_image_is_told_and_cannot_be_pulled_from_nowhere(engine, owner
         engine.create(made)
     with pytest.raises(PullFailedError):
         engine.pull("localhost:1/none:1", 20)
+
+
+def test_an_image_is_there_until_it_is_removed_and_not_while_a_container_needs_it(engine, owner):
+    image = f"rota/test-copy:{owner.node_id}"
+    assert not engine.has_image(image)
+    if isinstance(engine, MemoryEngine):
+        engine.images.add(image)
+    else:
+        subprocess.run(["docker", "tag", IMAGE, image], check=True)
+    assert engine.has_image(image)
+    made, _ = plan(owner, image=image)
+    engine.create(made)
+    if isinstance(engine, MemoryEngine):  # Docker only unties a second name of a used image
+        assert not engine.remove_image(image)
+    engine.remove(made.name)
+    assert engine.remove_image(image)
+    assert not engine.has_image(image)
+    assert engine.remove_image(image)
+
+
+def test_docker_keeps_the_only_name_of_an_image_that_a_container_needs(owner):
+    ensure_image("demo-app")
+    image = f"rota/test-only:{owner.node_id}"
+    subprocess.run(["docker", "build", "-q", "-t", image, "-"], check=True, capture_output=True,
+                   input=f"FROM {IMAGE}\nLABEL only={owner.node_id}".encode())
+    door = DockerEngine(owner)
+    made, _ = plan(owner, image=image)
+    try:
+        door.create(made)
+        assert not door.remove_image(image)
+        door.remove(made.name)
+        assert door.remove_image(image)
+    finally:
+        door.close()
+        remove_containers_of(owner.node_id)
 
 
 def test_what_is_not_there_is_told_by_start_and_logs_only(engine):

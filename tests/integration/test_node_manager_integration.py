@@ -25,8 +25,9 @@ from common.messages import (
     fixed_topics,
 )
 from common.secret import Secret
-from node_manager.domain.membership import Moment, Wish, after_heartbeat
-from node_manager.store import MySqlNodeStore
+from node_manager.domain.membership import after_heartbeat
+from node_manager.domain.node import Moment, Wish
+from node_manager.store import MySqlNodeStore, Request
 from tests.support import servers
 from tests.support.clients import kafka_config, now, resident_mb
 
@@ -67,9 +68,9 @@ def test_migrations_run_twice_and_the_store_keeps_nodes(fixture, request):
     database = database_of(server)
     store = MySqlNodeStore(database)
     moment = Moment(now(), 5.0)
-    first = after_heartbeat(None, beat("m1"), moment)
-    second = replace(after_heartbeat(None, beat("m2"), moment), wish=Wish.DRAINING,
-                     state=NodeState.DRAINING, reason="drained by ana", former_boot_id="b0")
+    first = replace(after_heartbeat(None, beat("m1"), moment), skews_s=())  # not kept
+    second = replace(after_heartbeat(None, beat("m2"), moment), wish=Wish.DRAINING, drain="move",
+                     skews_s=(), state=NodeState.DRAINING, reason="drained by ana", former_boot_id="b0")
     store.save([first, second])
     newer = replace(first, revision=3, state=NodeState.SUSPECT, reason="silent",
                     last_heartbeat=moment.wall - timedelta(seconds=9))
@@ -77,6 +78,43 @@ def test_migrations_run_twice_and_the_store_keeps_nodes(fixture, request):
     store.save([first])  # a late writer
     assert store.load(5.0) == [replace(newer, last_heartbeat=moment.wall), second]
     store.save([])
+    database.close()
+
+
+MAKE_REQUESTS = """
+import os
+import mysql.connector
+session = mysql.connector.connect(
+    host=os.environ["ROTA_MYSQL_HOST"], port=int(os.environ["ROTA_MYSQL_PORT"]),
+    user=os.environ["ROTA_MYSQL_ADMIN_USER"], password=os.environ["ROTA_MYSQL_ADMIN_PASSWORD"],
+    autocommit=True, charset="utf8mb4", collation="utf8mb4_general_ci")
+cursor = session.cursor()
+cursor.execute("CREATE DATABASE rota_app")
+cursor.execute("CREATE TABLE rota_app.node_requests ("
+               " request_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,"
+               " node_id VARCHAR(64) NOT NULL, wish VARCHAR(16) NOT NULL,"
+               " requested_by VARCHAR(64) NOT NULL, requested_at DATETIME(6) NOT NULL)")
+cursor.executemany(
+    "INSERT INTO rota_app.node_requests (node_id, wish, requested_by, requested_at)"
+    " VALUES (%s, %s, 'ana', UTC_TIMESTAMP(6))",
+    [("m1", "DRAINING"), ("m2", ""), ("m1", ""), ("m2", "DRAINING:move"), ("m3", "PARTY")])
+"""
+
+
+@pytest.mark.parametrize("fixture", ["mysql_server", "mariadb_server"])
+def test_what_operators_ask_is_read_once_its_table_is_there(fixture, request):
+    server = request.getfixturevalue(fixture)
+    assert run_migrations(server).returncode == 0
+    database = database_of(server)
+    store = MySqlNodeStore(database)
+    assert store.requests(0) == []  # no such database yet
+    assert store.requests(0) == []
+    made = subprocess.run([sys.executable, "-c", MAKE_REQUESTS], env=settings_of(server),
+                          capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    assert store.requests(0) == [
+        Request(3, "m1", Wish.NONE), Request(4, "m2", Wish.DRAINING, "move")]
+    assert store.requests(3) == [Request(4, "m2", Wish.DRAINING, "move")]
     database.close()
 
 

@@ -147,8 +147,8 @@ def key_of_entry(entry: Entry) -> Key:
 class Record:
     """The memory of one attempt.
 
-    `announced` (RUNNING was reported) and `signalled` (the stop signal was sent) are not kept over
-    a crash: saying either twice does no harm.
+    `announced` (RUNNING was reported), `signalled` (the stop signal was sent) and `fetched` (the
+    image was asked for) are not kept over a crash: doing any of it twice does no harm.
     """
 
     command: StartContainer | None = None
@@ -161,6 +161,7 @@ class Record:
     is_sent: bool = False
     announced: bool = False
     signalled: bool = False
+    fetched: bool = False
 
     @property
     def epoch(self) -> int:

@@ -11,70 +11,29 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from common.messages import ContainerChanged, ContainerState, StopCause
+from node_manager.client.domain.actions import (
+    Action,
+    Announce,
+    Create,
+    End,
+    Fetch,
+    Finish,
+    Kill,
+    Remove,
+    Restart,
+    Start,
+    Wait,
+)
 from node_manager.client.domain.attempt import Ending, Key, Ran, Record, Seen, Status
 
 KEPT_AFTER_END = timedelta(seconds=60)
 RESTART_DELAYS_S = (1, 2, 4, 8, 16, 32, 60)
+KILLED = 137  # 128 + SIGKILL
 KILL_AGAIN = timedelta(seconds=2)
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Nothing to do until `until` (None: until something changes)."""
-
-    until: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Create:
-    """Create the container, not started."""
-
-
-@dataclass(frozen=True)
-class Start:
-    """Start the created container."""
-
-
-@dataclass(frozen=True)
-class Restart:
-    """Start the ended container once more, remembering `ran` first."""
-
-    ran: Ran
-
-
-@dataclass(frozen=True)
-class Announce:
-    """Report that it runs."""
-
-    report: ContainerChanged
-    ran: Ran
-
-
-@dataclass(frozen=True)
-class End:
-    """Remember `ending`, then send the stop signal."""
-
-    ending: Ending
-
-
-@dataclass(frozen=True)
-class Kill:
-    """Send SIGKILL, and look again after two seconds."""
-
-
-@dataclass(frozen=True)
-class Finish:
-    """Remember and report how it ended."""
-
-    report: ContainerChanged
-
-
-@dataclass(frozen=True)
-class Remove:
-    """Remove the container, which does not run; keep its log if it ever ran."""
-
-
-Action = Wait | Create | Start | Restart | Announce | End | Kill | Finish | Remove
+LEAD_TIME = timedelta(minutes=5)
+"""An image is pulled this long before the due time, where the command comes early enough."""
+CREATE_AHEAD = timedelta(seconds=30)
+"""A container is created this long before the due time, so that at it there is only to start."""
 
 
 def decide(key: Key, record: Record, seen: Seen | None, now: datetime) -> Action:
@@ -123,6 +82,18 @@ def _foreign(key: Key, record: Record, seen: Seen, now: datetime) -> Action:
     return Finish(case.report(ContainerState.REFUSED, StopCause.CREATE_FAILED, words))
 
 
+def _words_of_end(seen: Seen, cause: StopCause | None) -> str | None:
+    """Explain a SIGKILL that was not ours; not every kernel tells Docker that memory was short."""
+    if cause is not None or seen.oom_killed or seen.exit_code != KILLED:
+        return None
+    return "ended by SIGKILL that the platform did not send: out of memory, or somebody's kill"
+
+
+def _was_oom(seen: Seen | None) -> bool:
+    """Docker flags a container one of whose processes was killed, though it ended well itself."""
+    return seen is not None and seen.oom_killed and seen.exit_code != 0
+
+
 @dataclass(frozen=True)
 class _Case:
     key: Key
@@ -156,7 +127,17 @@ class _Case:
             return self._stopped_before()
         if command is None:
             return Wait()
-        return self._too_late() or Create()
+        return self._too_late() or self._prepare(command.not_before)
+
+    def _prepare(self, not_before: datetime) -> Action:
+        """Pull and create ahead of the due time, but not so early that it lies about for long."""
+        if self.now >= not_before - CREATE_AHEAD:
+            return Create()
+        if self.record.fetched:
+            return Wait(not_before - CREATE_AHEAD, is_urgent=False)
+        if self.now >= not_before - LEAD_TIME:
+            return Fetch()
+        return Wait(not_before - LEAD_TIME, is_urgent=False)
 
     def created(self, seen: Seen) -> Action:
         command = self.record.command
@@ -167,7 +148,9 @@ class _Case:
             return too_late
         if command is None or command.epoch < seen.epoch:
             return Wait()  # its command will come again, or the database says that it may go
-        return Start() if self.now >= command.not_before else Wait(command.not_before)
+        if self.now >= command.not_before:
+            return Start()
+        return Wait(command.not_before, is_urgent=False)
 
     def running(self, seen: Seen) -> Action:
         record, now = self.record, self.now
@@ -186,7 +169,8 @@ class _Case:
 
     def exited(self, seen: Seen) -> Action:
         if self.record.ending is not None or self.is_revoked() or not self._is_restarted(seen):
-            return Finish(self.report(ContainerState.EXITED, self._end_cause()))
+            cause = self._end_cause()
+            return Finish(self.report(ContainerState.EXITED, cause, _words_of_end(seen, cause)))
         again = self._restart_at(seen)
         deadline = deadline_of(self.record, seen)
         if deadline is not None and max(again, self.now) >= deadline[0]:
@@ -217,7 +201,7 @@ class _Case:
             stop_cause=stop_cause,
             container_id=seen.container_id if seen else None,
             exit_code=seen.exit_code if seen and is_over else None,
-            oom_killed=seen.oom_killed if seen else False,
+            oom_killed=_was_oom(seen),
             started_at=started_at,
             ended_at=(seen.ended_at if seen and is_over else self.now)
             if state is ContainerState.EXITED

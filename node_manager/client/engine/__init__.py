@@ -104,8 +104,16 @@ class Engine(Protocol):
         """Remove a container that does not run; one that is gone is no error."""
         ...
 
+    def has_image(self, image: str) -> bool:
+        """Tell whether an image is on this machine."""
+        ...
+
     def pull(self, image: str, limit_s: float) -> None:
         """Pull an image; raise `PullFailedError`, also when `limit_s` is over."""
+        ...
+
+    def remove_image(self, image: str) -> bool:
+        """Take an image off this machine; False if a container, anybody's, still needs it."""
         ...
 
     def logs(self, name: str, *, tail: int | None, follow: bool) -> LogStream:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import docker
 import docker.errors
-import requests.exceptions
-import urllib3.exceptions
 
 from node_manager.client.domain.attempt import Key, Seen
 from node_manager.client.domain.container import LABEL, ContainerPlan, Owner
@@ -26,37 +21,31 @@ from node_manager.client.engine import (
     NoSuchContainerError,
     PullFailedError,
 )
+from node_manager.client.engine.connection import SOCKET, Connection, words_of
+from node_manager.client.engine.streams import DockerEventStream, DockerLogStream
 from node_manager.client.engine.translate import (
     host_options,
     key_of_labels,
+    network_options,
     seen_of_inspection,
     seen_of_listing,
 )
 
-T = TypeVar("T")
-SOCKET = "unix:///var/run/docker.sock"
 QUICK_S = 10.0
 CREATE_S = 30.0
 START_S = 60.0
 STREAM_OPEN_S = 10.0
-NOT_FOUND, CONFLICT, NOT_MODIFIED, SERVER_ERROR = 404, 409, 304, 500
-UNAVAILABLE = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
+FOLLOW_S = 6 * 3600.0  # a container may be quiet for long; whoever leaves closes the stream
+CONFLICT = 409
 
 
 class DockerEngine:
-    """Docker on this machine.
-
-    requests only limits each read, so each call runs on a thread of its own pool and is left
-    behind when its time is over; the read limit ends that thread later.
-    """
+    """Docker on this machine."""
 
     def __init__(self, owner: Owner, base_url: str = SOCKET) -> None:
         self._owner = owner
-        self._base_url = base_url
-        self._lock = threading.Lock()
-        self._apis: dict[float, docker.APIClient] = {}
+        self._docker = Connection(base_url)
         self._cpus = 0.0
-        self._threads = concurrent.futures.ThreadPoolExecutor(16, "docker")
 
     def containers(self) -> Sequence[tuple[Key, Seen]]:
         filters = {
@@ -65,7 +54,7 @@ class DockerEngine:
                 f"{LABEL}node={self._owner.node_id}",
             ]
         }
-        found = self._call(QUICK_S, lambda api: api.containers(all=True, filters=filters))
+        found = self._docker.call(QUICK_S, lambda api: api.containers(all=True, filters=filters))
         ours = []
         for one in found:
             key = key_of_labels(one.get("Labels") or {}, self._owner)
@@ -75,7 +64,7 @@ class DockerEngine:
 
     def inspect(self, name: str) -> Seen | None:
         try:
-            found = self._call(QUICK_S, lambda api: api.inspect_container(name))
+            found = self._docker.call(QUICK_S, lambda api: api.inspect_container(name))
         except NoSuchContainerError:
             return None
         return seen_of_inspection(found, name, self._owner)
@@ -90,52 +79,72 @@ class DockerEngine:
         except docker.errors.APIError as error:
             if error.status_code == CONFLICT:
                 raise NameTakenError(str(error.explanation)) from error
-            raise ContainerRefusedError(_words_of(error)) from error
+            raise ContainerRefusedError(words_of(error)) from error
 
     def start(self, name: str) -> None:
         try:
-            self._call(START_S, lambda api: api.start(name))
+            self._docker.call(START_S, lambda api: api.start(name))
         except NoSuchContainerError as error:
             if "network" not in str(error):
                 raise
             self._ensure_network_of(name)  # 404 also means that the container's network is missing
             self._start_again(name)
         except docker.errors.APIError as error:
-            raise ContainerRefusedError(_words_of(error)) from error
+            raise ContainerRefusedError(words_of(error)) from error
 
     def signal(self, name: str, signal: str) -> None:
         try:
-            self._call(QUICK_S, lambda api: api.kill(name, signal))
+            self._docker.call(QUICK_S, lambda api: api.kill(name, signal))
         except NoSuchContainerError:
             return
         except docker.errors.APIError as error:
             if error.status_code == CONFLICT or "is not running" in str(error.explanation):
                 return
-            raise EngineUnavailableError(_words_of(error)) from error
+            raise EngineUnavailableError(words_of(error)) from error
 
     def remove(self, name: str) -> None:
         try:
-            self._call(CREATE_S, lambda api: api.remove_container(name, v=True))
+            self._docker.call(CREATE_S, lambda api: api.remove_container(name, v=True))
         except NoSuchContainerError:
             return
         except docker.errors.APIError as error:
-            raise EngineUnavailableError(_words_of(error)) from error
+            raise EngineUnavailableError(words_of(error)) from error
+
+    def has_image(self, image: str) -> bool:
+        try:
+            self._docker.call(QUICK_S, lambda api: api.inspect_image(image))  # type: ignore[no-untyped-call]
+        except (docker.errors.ImageNotFound, NoSuchContainerError):
+            return False
+        except docker.errors.APIError as error:
+            raise EngineUnavailableError(words_of(error)) from error
+        return True
+
+    def remove_image(self, image: str) -> bool:
+        try:
+            self._docker.call(CREATE_S, lambda api: api.remove_image(image))
+        except (docker.errors.ImageNotFound, NoSuchContainerError):
+            return True
+        except docker.errors.APIError as error:
+            if error.status_code == CONFLICT:
+                return False
+            raise EngineUnavailableError(words_of(error)) from error
+        return True
 
     def pull(self, image: str, limit_s: float) -> None:
         until = time.monotonic() + limit_s
         try:
-            self._call(limit_s, lambda api: _pull(api, image, until))
+            self._docker.call(limit_s, lambda api: _pull(api, image, until))
         except docker.errors.APIError as error:
-            raise PullFailedError(f"{image}: {_words_of(error)}") from error
+            raise PullFailedError(f"{image}: {words_of(error)}") from error
         except EngineUnavailableError as error:
             raise PullFailedError(f"{image}: not pulled within {limit_s:g} s") from error
 
     def logs(self, name: str, *, tail: int | None, follow: bool) -> DockerLogStream:
         lines: Any = "all" if tail is None else tail
-        stream = self._call(
+        stream = self._docker.call(
             STREAM_OPEN_S,
             lambda api: api.logs(name, stream=True, follow=follow, tail=lines),
-            read_s=START_S,
+            read_s=FOLLOW_S if follow else START_S,
         )
         return DockerLogStream(stream)
 
@@ -146,7 +155,7 @@ class DockerEngine:
             "label": [f"{LABEL}platform={self._owner.platform}"],
         }
         begin = int(since.timestamp())  # whole seconds, so some events come twice
-        stream = self._call(
+        stream = self._docker.call(
             STREAM_OPEN_S,
             lambda api: api.events(
                 since=begin, until=begin + int(for_s), decode=True, filters=filters
@@ -156,17 +165,14 @@ class DockerEngine:
         return DockerEventStream(stream, self._owner)
 
     def info(self) -> MachineInfo:
-        found = self._call(QUICK_S, lambda api: api.info())
+        found = self._docker.call(QUICK_S, lambda api: api.info())
         self._cpus = float(found.get("NCPU") or 0)
         return MachineInfo(
             self._cpus, int(found.get("MemTotal") or 0), str(found.get("ServerVersion") or "")
         )
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        with self._lock:
-            for api in self._apis.values():
-                api.close()
+        self._docker.close()
 
     def _create(self, plan: ContainerPlan) -> None:
         if self._cpus == 0:
@@ -184,22 +190,22 @@ class DockerEngine:
                 host_config=api.create_host_config(**options),
             )
 
-        self._call(CREATE_S, create)
+        self._docker.call(CREATE_S, create)
 
     def _start_again(self, name: str) -> None:
         try:
-            self._call(START_S, lambda api: api.start(name))
+            self._docker.call(START_S, lambda api: api.start(name))
         except docker.errors.APIError as error:
-            raise ContainerRefusedError(_words_of(error)) from error
+            raise ContainerRefusedError(words_of(error)) from error
 
     def _ensure_network_of(self, name: str) -> None:
         """Make the bridge that the container names; containers on it do not see each other."""
-        found = self._call(QUICK_S, lambda api: api.inspect_container(name))
+        found = self._docker.call(QUICK_S, lambda api: api.inspect_container(name))
         network = found["HostConfig"]["NetworkMode"]
-        options = {"com.docker.network.bridge.enable_icc": "false"}
+        options = network_options(network)
         labels = {f"{LABEL}platform": self._owner.platform}
         try:
-            self._call(
+            self._docker.call(
                 CREATE_S,
                 lambda api: api.create_network(
                     network, driver="bridge", options=options, labels=labels, check_duplicate=True
@@ -207,77 +213,7 @@ class DockerEngine:
             )
         except docker.errors.APIError as error:
             if error.status_code != CONFLICT:
-                raise ContainerRefusedError(_words_of(error)) from error
-
-    def _call(
-        self, limit_s: float, function: Callable[[docker.APIClient], T], read_s: float = 0.0
-    ) -> T:
-        """Run one call within its total limit; Docker's absence becomes one error.
-
-        `read_s` is the limit of one read where it is not the call's (streams).
-        """
-        with _translated():
-            each_s = read_s or min(limit_s, START_S)
-            future = self._threads.submit(lambda: function(self._connected(each_s)))
-            try:
-                return future.result(limit_s)
-            except concurrent.futures.TimeoutError as error:
-                future.cancel()
-                raise EngineUnavailableError(f"Docker did not answer in {limit_s:g} s") from error
-
-    def _connected(self, read_s: float) -> docker.APIClient:
-        """Return the client for this read limit, made (and its API version agreed) on first use.
-
-        One a limit, so that the threads of a hung call are free again soon after its own limit.
-        """
-        with self._lock:
-            found = self._apis.get(read_s)
-        if found is None:
-            found = docker.APIClient(
-                base_url=self._base_url, version="auto", timeout=max(1, int(read_s)), num_pools=32
-            )
-            with self._lock:
-                self._apis[read_s] = found
-        return found
-
-
-class DockerLogStream:
-    """Output of one container."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def __iter__(self) -> Iterator[bytes]:
-        with _translated():
-            yield from self._stream
-
-    def close(self) -> None:
-        _close(self._stream)
-
-
-class DockerEventStream:
-    """Changes of our containers."""
-
-    def __init__(self, stream: Any, owner: Owner) -> None:
-        self._stream = stream
-        self._owner = owner
-
-    def __iter__(self) -> Iterator[Key]:
-        with _translated():
-            for event in self._stream:
-                key = key_of_labels(event.get("Actor", {}).get("Attributes", {}), self._owner)
-                if key is not None:
-                    yield key
-
-    def close(self) -> None:
-        _close(self._stream)
-
-
-def _close(stream: Any) -> None:
-    try:
-        stream.close()
-    except (AttributeError, docker.errors.DockerException, *UNAVAILABLE):
-        return  # it had ended already
+                raise ContainerRefusedError(words_of(error)) from error
 
 
 def _pull(api: docker.APIClient, image: str, until: float) -> None:
@@ -290,22 +226,3 @@ def _pull(api: docker.APIClient, image: str, until: float) -> None:
             raise PullFailedError(f"{image}: {line['error']}")
         if time.monotonic() > until:
             raise PullFailedError(f"{image}: not pulled in time")
-
-
-def _words_of(error: docker.errors.APIError) -> str:
-    return str(error.explanation or error)[:500]
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the drivers' ways of saying "not there" and "no answer" into ours."""
-    try:
-        yield
-    except docker.errors.NotFound as error:
-        if isinstance(error, docker.errors.ImageNotFound):
-            raise
-        raise NoSuchContainerError(_words_of(error)) from error
-    except docker.errors.APIError:
-        raise
-    except (docker.errors.DockerException, *UNAVAILABLE) as error:
-        raise EngineUnavailableError(f"Docker does not answer: {error}"[:300]) from error

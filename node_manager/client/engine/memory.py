@@ -44,6 +44,7 @@ class MemoryEngine:
         self.is_down = False
         self.starts: list[str] = []
         self.created: list[str] = []
+        self.pulled: list[str] = []
         self.signals: list[tuple[str, str, datetime]] = []
         self._owner = owner
         self._clock = clock
@@ -122,11 +123,24 @@ class MemoryEngine:
                 raise EngineUnavailableError("cannot remove a running container")
             self._containers.pop(name, None)
 
+    def has_image(self, image: str) -> bool:
+        self._check()
+        return image in self.images
+
+    def remove_image(self, image: str) -> bool:
+        self._check()
+        with self._lock:
+            if any(one.plan.image == image for one in self._containers.values()):
+                return False
+            self.images.discard(image)
+            return True
+
     def pull(self, image: str, limit_s: float) -> None:  # noqa: ARG002
         self._check()
         if image not in self.pullable:
             raise PullFailedError(f"{image}: no registry")
         self.images.add(image)
+        self.pulled.append(image)
 
     def logs(self, name: str, *, tail: int | None, follow: bool) -> MemoryStream:  # noqa: ARG002
         self._check()

@@ -20,6 +20,7 @@ from common.messages import (
     decode,
     fixed_topics,
 )
+from node_manager.client.cleaner import ImageBook
 from node_manager.client.deadlines import Deadlines, Lane
 from node_manager.client.domain.attempt import Key
 from node_manager.client.domain.container import Owner, Policy
@@ -62,11 +63,13 @@ class Bench:
         self.deadlines = Deadlines(self.clock)
         self.outbox = Outbox(self.bus.producer())
         self.logs = LogStore(self.folder / "logs")
+        self.images = ImageBook(self.folder / "images.json", self.clock)
         self.agent = Agent(
             Parts(
                 owner=OWNER, policy=Policy(), clock=self.clock, engine=self.engine,
                 journal=self.journal, deadlines=self.deadlines, outbox=self.outbox,
-                pulls=Pulls(self.engine, AtOnce()), logs=self.logs,
+                pulls=Pulls(self.engine, self.images.note_pulled, AtOnce()), logs=self.logs,
+                images=self.images,
             )
         )  # fmt: skip
         self.agent.recover()

@@ -1,12 +1,13 @@
 """The platform client as a whole, on memory doors."""
 
+import os
 from datetime import timedelta
 
 import pytest
 
 from common.errors import Retryable
 from common.messages import ContainerState, StopCause
-from node_manager.client.domain.attempt import Status
+from node_manager.client.domain.attempt import Key, Status
 from node_manager.client.domain.container import Owner
 from node_manager.client.log_store import KEPT_BYTES, LogStore
 from tests.service.node_manager.client_bench import JOB, KEY, NOW, Bench
@@ -228,10 +229,18 @@ def test_a_stop_is_carried_out_though_the_disk_is_full(bench, monkeypatch):
 
 
 def test_logs_are_capped_and_pruned_oldest_first(tmp_path):
-    store = LogStore(tmp_path, budget_bytes=KEPT_BYTES + 10)
+    store = LogStore(tmp_path)
     store.save(KEY, [b"x" * KEPT_BYTES, b"end\n"])
     content = store.read(KEY, None)
     assert content is not None
     assert len(content) == KEPT_BYTES
     assert content.endswith(b"end\n")
     assert store.read(KEY, 1) == content
+    other = Key("hall-cooling.20261123T080000Z.0", 1)
+    store.save(other, [b"newer\n"])
+    os.utime(tmp_path / f"{KEY.job_id}-1.log", (1, 1))
+    store.prune(KEPT_BYTES + 100)
+    assert store.read(KEY, None) is not None
+    store.prune(KEPT_BYTES)
+    assert store.read(KEY, None) is None
+    assert store.read(other, None) == b"newer\n"

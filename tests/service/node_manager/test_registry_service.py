@@ -18,8 +18,9 @@ from common.messages import (
     encode,
     fixed_topics,
 )
-from node_manager.domain.membership import Probe
+from node_manager.domain.node import Probe, Wish
 from node_manager.service import Doors, Registry
+from node_manager.store import Request
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
@@ -28,6 +29,12 @@ class MemoryNodeStore:
     def __init__(self):
         self.rows = {}
         self.is_down = False
+        self.asked = []
+
+    def requests(self, after):
+        self._check()
+        latest = {one.node_id: one for one in self.asked if one.request_id > after}
+        return sorted(latest.values(), key=lambda one: one.request_id)
 
     def load(self, heard_at):
         self._check()
@@ -119,7 +126,9 @@ def test_silence_leads_to_suspect_then_lost_then_back(bench):
     assert bench.state("m2") is NodeState.SUSPECT
     bench.pass_time(20, alive=["m1"])
     assert (bench.state("m1"), bench.state("m2")) == (NodeState.ACTIVE, NodeState.LOST)
-    bench.pass_time(1, alive=["m2"])
+    bench.pass_time(1, alive=["m1", "m2"])
+    assert bench.state("m2") is NodeState.SUSPECT
+    bench.pass_time(11, alive=["m1", "m2"])
     assert bench.state("m2") is NodeState.ACTIVE
     revisions = [one.revision for one in bench.told("m2")]
     assert revisions == sorted(set(revisions))
@@ -146,6 +155,44 @@ def test_after_its_own_restart_nobody_is_lost_for_a_minute_and_all_are_told_agai
     assert [one.revision for one in bench.told("m1")] == [1, 1, 2]
     bench.pass_time(3)
     assert bench.state("m1") is NodeState.LOST
+
+
+def ask(bench, node_id, wish, drain=None):
+    bench.store.asked.append(Request(len(bench.store.asked) + 1, node_id, wish, drain))
+
+
+def test_operators_wishes_are_taken_up_within_a_second_and_outlive_a_restart(bench):
+    bench.pass_time(6, alive=["m1", "m2"])
+    ask(bench, "m1", Wish.DRAINING, "force")
+    bench.pass_time(1)
+    assert (bench.state("m1"), bench.told("m1")[-1].drain) == (NodeState.DRAINING, "force")
+    assert bench.state("m2") is NodeState.ACTIVE
+    bench.restart()
+    bench.pass_time(6, alive=["m1", "m2"])
+    assert bench.state("m1") is NodeState.DRAINING
+    assert [one.revision for one in bench.told("m1")] == [1, 2, 2]
+    ask(bench, "m1", Wish.NONE)
+    bench.pass_time(6, alive=["m1", "m2"])
+    assert bench.state("m1") is NodeState.ACTIVE
+
+
+def test_a_wish_for_a_node_yet_to_come_waits_for_it(bench):
+    ask(bench, "m9", Wish.DRAINING, "wait")
+    bench.pass_time(2)
+    bench.beat("m9")
+    bench.step()
+    assert bench.state("m9") is NodeState.DRAINING
+
+
+def test_a_node_whose_clock_is_an_hour_ahead_gets_nothing_new(bench):
+    bench.beat("m1", time=NOW + timedelta(hours=1))
+    bench.step()
+    assert bench.told("m1")[-1].reason == "its clock is over 2 s ahead"
+    bench.beat("m1", time=NOW)
+    bench.beat("m1", time=NOW)
+    bench.beat("m1", time=NOW)
+    bench.step()
+    assert bench.state("m1") is NodeState.ACTIVE
 
 
 def test_an_outage_of_kafka_is_not_the_nodes_fault(bench):

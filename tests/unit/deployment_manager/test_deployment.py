@@ -19,14 +19,18 @@ from common.messages import (
 from deployment_manager.domain.deployment import (
     Deployment,
     Placing,
-    apply_container,
     expire,
-    find_missing,
     kill,
-    lose_node,
+    move,
     place,
     tombstone,
     wait_for_node,
+)
+from deployment_manager.domain.news import (
+    apply_container,
+    find_missing,
+    give_up_node,
+    lose_node,
 )
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -58,8 +62,8 @@ def news(state: ContainerState, cause: StopCause | None = None, **more: object) 
     return ContainerChanged(**(fields | more))  # type: ignore[arg-type]
 
 
-def running() -> Deployment:
-    after = apply_container(placed(), news(ContainerState.RUNNING, started_at=NOW), NOW)
+def running(**more: object) -> Deployment:
+    after = apply_container(placed(**more), news(ContainerState.RUNNING, started_at=NOW), NOW)
     assert after is not None
     return after
 
@@ -150,14 +154,49 @@ def test_a_lost_node_leaves_its_jobs_to_their_policy(policy: str, state: Deploym
     assert after.state is state
 
 
-def test_a_job_moves_only_when_its_container_is_proved_gone() -> None:
-    lost = lose_node(placed(on_node_lost="reschedule"), NOW)
+def test_a_job_moves_only_when_its_client_has_confirmed_that_it_is_gone() -> None:
+    lost = lose_node(running(on_node_lost="reschedule"), NOW)
     assert lost is not None
     assert (lost.state, lost.node) == (D.UNKNOWN, "m1")
-    moved = find_missing(lost, NOW)
+    revoked = find_missing(lost, NOW)
+    assert revoked is not None
+    assert (revoked.node, revoked.is_moving, revoked.is_stop_wanted) == ("m1", True, True)
+    assert find_missing(revoked, NOW) is None
+    moved = apply_container(revoked, news(C.GONE, StopCause.COMMAND), NOW)
     assert moved is not None
-    assert (moved.state, moved.node) == (D.PENDING, None)
+    assert (moved.state, moved.node, moved.avoid) == (D.PENDING, None, "m1")
     assert place(moved, Placing("m2", 0.1, ()), NOW).epoch == 2
+
+
+@pytest.mark.parametrize("policy", ["wait", "fail", "reschedule"])
+def test_a_start_that_was_not_confirmed_is_not_missing(policy: str) -> None:
+    assert find_missing(placed(on_node_lost=policy), NOW + timedelta(minutes=4)) is None
+    over = find_missing(placed(on_node_lost=policy), NOW + timedelta(minutes=5))
+    assert over is not None
+    assert over.state is D.MISSED
+
+
+def test_an_operator_who_removes_a_node_says_that_nothing_runs_there() -> None:
+    moved = give_up_node(running(on_node_lost="reschedule"), NOW)
+    lost = give_up_node(running(), NOW)
+    assert moved is not None
+    assert lost is not None
+    assert (moved.state, moved.avoid, lost.state) == (D.PENDING, "m1", D.LOST)
+
+
+def test_a_stale_answer_says_nothing() -> None:
+    assert apply_container(placed(), news(C.REFUSED, StopCause.STALE), NOW) is None
+
+
+def test_a_kill_wins_over_a_move() -> None:
+    moving = move(running(), "drained")
+    assert moving is not None
+    stopping = kill(moving, Reason.USER, NOW)
+    assert stopping is not None
+    after = apply_container(stopping, news(C.EXITED, StopCause.COMMAND, exit_code=143), NOW)
+    assert after is not None
+    assert after.state is D.CANCELLED
+    assert move(stopping, "drained") is None
 
 
 def test_ten_thousand_orders_of_news_never_break_a_promise() -> None:

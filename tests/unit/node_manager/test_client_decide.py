@@ -1,11 +1,24 @@
 """The client's decision: each rule by itself, then all orders of events at once."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from common.jobs import Reason
 from common.messages import ContainerState, RunSpec, StartContainer, StopCause
+from node_manager.client.domain.actions import (
+    Announce,
+    Create,
+    End,
+    Fetch,
+    Finish,
+    Kill,
+    Remove,
+    Restart,
+    Start,
+    Wait,
+)
 from node_manager.client.domain.attempt import (
     Accepted,
     Ending,
@@ -23,18 +36,7 @@ from node_manager.client.domain.attempt import (
     entries_of,
     may_forget,
 )
-from node_manager.client.domain.decide import (
-    Announce,
-    Create,
-    End,
-    Finish,
-    Kill,
-    Remove,
-    Restart,
-    Start,
-    Wait,
-    decide,
-)
+from node_manager.client.domain.decide import CREATE_AHEAD, LEAD_TIME, decide
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 KEY = Key("hall-heating.20261123T080000Z.0", 1)
@@ -79,8 +81,41 @@ def test_early_command_is_created_and_waits_for_its_time():
     due = NOW + 20 * SECOND
     accepted = record(Accepted(start(not_before=due)))
     assert decide(KEY, accepted, None, NOW) == Create()
-    assert decide(KEY, accepted, seen(Status.CREATED), NOW) == Wait(due)
+    waits = Wait(due, is_urgent=False)
+    assert decide(KEY, accepted, seen(Status.CREATED), NOW) == waits
+    assert decide(KEY, accepted, seen(Status.CREATED), due - SECOND / 1000) == waits
     assert decide(KEY, accepted, seen(Status.CREATED), due) == Start()
+
+
+def test_a_command_hours_ahead_pulls_then_creates_each_at_its_time():
+    due = NOW + timedelta(hours=3)
+    accepted = record(Accepted(start(not_before=due, expires_at=due + SECOND)))
+    assert decide(KEY, accepted, None, NOW) == Wait(due - LEAD_TIME, is_urgent=False)
+    assert decide(KEY, accepted, None, due - LEAD_TIME) == Fetch()
+    fetched = replace(accepted, fetched=True)
+    creates = Wait(due - CREATE_AHEAD, is_urgent=False)
+    assert decide(KEY, fetched, None, due - LEAD_TIME) == creates
+    assert decide(KEY, fetched, None, due - CREATE_AHEAD) == Create()
+
+
+def test_a_stop_wins_over_preparing():
+    due = NOW + timedelta(hours=3)
+    stopped = record(Accepted(start(not_before=due, expires_at=due + SECOND)), stop())
+    assert decide(KEY, stopped, None, due - LEAD_TIME).report.state is ContainerState.REFUSED
+
+
+def test_a_kill_that_was_not_ours_is_explained():
+    ended = seen(Status.EXITED, exit_code=137, ended_at=NOW)
+    assert "out of memory" in decide(KEY, record(Accepted(start())), ended, NOW).report.detail
+    ours = record(Accepted(start()), Ending(KEY.job_id, 1, StopCause.COMMAND, NOW, NOW))
+    assert decide(KEY, ours, ended, NOW).report.detail is None
+
+
+def test_out_of_memory_is_not_told_of_what_ended_well():
+    for code, is_told in ((137, True), (0, False)):
+        ended = seen(Status.EXITED, exit_code=code, oom_killed=True, ended_at=NOW)
+        action = decide(KEY, record(Accepted(start())), ended, NOW)
+        assert action.report.oom_killed is is_told
 
 
 @pytest.mark.parametrize("fields", [

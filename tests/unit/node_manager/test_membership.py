@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 
 from common.messages import NodeHeartbeat, NodeState
 from node_manager.domain.membership import (
-    Moment,
-    Probe,
-    Wish,
     after_heartbeat,
     after_silence,
+    after_wish,
     forgive,
     to_be_probed,
 )
+from node_manager.domain.node import Moment, Probe, Wish
 
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
@@ -75,9 +74,86 @@ def test_no_loss_while_the_silence_may_be_ours():
 
 def test_a_lost_node_returns_by_its_heartbeat():
     lost = silence([node()], 40).changed[0]
-    back = after_heartbeat(lost, beat(boot_id="b2"), at(50))
-    assert (back.state, back.reason) == (NodeState.ACTIVE, "restarted: boot b2")
+    back = after_heartbeat(lost, beat(), at(50))
+    assert (back.state, back.reason) == (
+        NodeState.SUSPECT, "it is back: what it runs is compared first")
     assert back.revision == lost.revision + 1
+    compared = after_heartbeat(after_heartbeat(back, beat(), at(55)), beat(), at(60))
+    assert (compared.state, compared.reason) == (NodeState.ACTIVE, None)
+
+
+def test_a_restarted_node_is_compared_first_too():
+    back = after_heartbeat(node(), beat(boot_id="b2"), at(5))
+    assert back.state is NodeState.SUSPECT
+    assert back.reason == "restarted: boot b2; it is back: what it runs is compared first"
+    assert after_heartbeat(back, beat(boot_id="b2"), at(15)).state is NodeState.ACTIVE
+
+
+def fall_silent_and_return(one, seconds):
+    one = silence([one], seconds + 16).changed[0]
+    return after_heartbeat(one, beat(), at(seconds + 17))
+
+
+def test_a_flapping_node_is_used_again_after_a_minute_without():
+    once = fall_silent_and_return(node(), 0)
+    twice = fall_silent_and_return(once, 17)
+    assert (once.state, twice.state) == (NodeState.ACTIVE, NodeState.ACTIVE)
+    thrice = fall_silent_and_return(twice, 34)
+    assert thrice.state is NodeState.SUSPECT
+    assert "3 times or more within 10 min" in thrice.reason
+    assert after_heartbeat(thrice, beat(), at(110)).state is NodeState.SUSPECT
+    steady = after_heartbeat(thrice, beat(), at(111))
+    assert (steady.state, steady.reason) == (NodeState.ACTIVE, None)
+
+
+def test_silences_that_were_ours_are_not_held_against_it():
+    one = node()
+    for number in range(5):
+        heard = number * 20
+        one = silence([one], heard + 16).changed[0]
+        (one,) = forgive([one], at(heard + 18))
+        one = after_heartbeat(one, beat(), at(heard + 20))
+    assert one.state is NodeState.ACTIVE
+
+
+def test_old_silences_are_forgotten():
+    one = fall_silent_and_return(fall_silent_and_return(node(), 0), 17)
+    later = replace(one, heard_at=at(700).monotonic)
+    assert fall_silent_and_return(later, 700).state is NodeState.ACTIVE
+
+
+@pytest.mark.parametrize(("skews", "reason"), [
+    ([0.1, -1.9, 1.9], None),
+    ([3600], "its clock is over 2 s ahead"),
+    ([-30, -3], None),  # two slow ways
+    ([-30, -3, -0.1], None),
+    ([-3600, -3600, -3600], "its clock is over 2 s behind"),
+    ([-3600, -3600, -3600, 0], None),
+])
+def test_a_node_with_a_wrong_clock_gets_nothing_new(skews, reason):
+    one = None
+    for number, skew in enumerate(skews):
+        one = after_heartbeat(one, beat(), at(number), skew)
+    assert one.reason == reason
+    assert one.state is (NodeState.SUSPECT if reason else NodeState.ACTIVE)
+
+
+def test_wishes_drain_and_use_again_and_are_told_once():
+    drained = after_wish(node(), Wish.DRAINING, "move", at(1))
+    assert (drained.state, drained.drain, drained.revision) == (NodeState.DRAINING, "move", 2)
+    assert after_wish(drained, Wish.DRAINING, "move", at(2)) is drained
+    assert after_heartbeat(drained, beat(), at(5)).state is NodeState.DRAINING
+    used = after_wish(drained, Wish.NONE, None, at(6))
+    assert (used.state, used.reason) == (NodeState.SUSPECT, "in use again")
+    assert after_heartbeat(used, beat(), at(7)).state is NodeState.ACTIVE
+    removed = after_wish(used, Wish.REMOVED, None, at(8))
+    assert after_heartbeat(removed, beat(), at(9)).state is NodeState.REMOVED
+
+
+def test_a_lost_node_may_be_drained_and_stays_lost_until_it_is_heard():
+    lost = after_wish(silence([node()], 40).changed[0], Wish.DRAINING, "wait", at(41))
+    assert lost.state is NodeState.LOST
+    assert after_heartbeat(lost, beat(), at(50)).state is NodeState.DRAINING
 
 
 def test_mass_loss_freezes_until_half_is_back():
@@ -102,7 +178,8 @@ def test_two_silent_nodes_of_two_are_lost():
 
 def test_draining_and_removed_outlive_silence_and_heartbeats():
     draining = node(wish=Wish.DRAINING, state=NodeState.DRAINING)
-    assert silence([draining], 20).changed == ()
+    (silent,) = silence([draining], 20).changed
+    assert (silent.state, silent.reason) == (NodeState.DRAINING, "silent for 15 s")
     lost = silence([draining], 31).changed[0]
     assert lost.state is NodeState.LOST
     assert after_heartbeat(lost, beat(), at(40)).state is NodeState.DRAINING

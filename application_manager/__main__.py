@@ -1,0 +1,122 @@
+"""Wires the application manager: ``python3 -m application_manager``."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import Protocol
+
+from application_manager.api.app import build_app
+from application_manager.api.parts import Parts
+from application_manager.asks import Asks
+from application_manager.feed import Feed
+from application_manager.live import Loads
+from application_manager.people import People
+from application_manager.publisher import Publisher
+from application_manager.registry import Registry
+from application_manager.schedules import Schedules
+from application_manager.server import HttpConfig, HttpServer
+from application_manager.sources import sources_of
+from application_manager.versions import Versions
+from common.bus.kafka import KafkaBus
+from common.bus.receive import Receiver
+from common.config import Settings
+from common.db.clock import DisciplinedClock, database_now
+from common.db.mysql import MySqlDatabase
+from common.db.queries import load_queries
+from common.heartbeat import HeartbeatMonitor
+from common.lifecycle import Context, Service, every, forever, run
+from common.messages import NODE_LOADS
+from common.secret import Secret
+
+CONNECTIONS = 6
+
+
+def build(context: Context) -> Service:
+    """Put the application manager together; nothing is connected yet."""
+    settings = context.settings
+    bus = KafkaBus(settings.kafka(), f"application_manager-{context.replica}")
+    producer = bus.producer()
+    database = MySqlDatabase(
+        settings.mysql("rota_app"), load_queries("application_manager"), CONNECTIONS
+    )
+    screens = MySqlDatabase(
+        settings.mysql("rota_app"), load_queries("application_manager.dashboard"), CONNECTIONS
+    )
+    clock = DisciplinedClock(context.clock, partial(database_now, database))
+    outbox = every(1.0, "outbox", Publisher(database, producer, clock).run_once)
+    http = _http(settings)
+    loads, monitor = Loads(), HeartbeatMonitor(bus, producer)
+    feed = Feed(database, clock, sources_of(database, loads, monitor, clock))
+    people = People(database)
+    parts = Parts(
+        database=database, screens=screens, clock=clock, people=people, loads=loads,
+        feed=feed, monitor=monitor,
+        schedules=Schedules(database, outbox.wake), asks=Asks(database, clock, outbox.wake),
+        versions=Versions(database, outbox.wake), registry=Registry(database, people),
+        client_token=_secret(settings, "CLIENT_TOKEN"),
+        is_tls=http.cert_file is not None, stopping=context.stopping,
+    )  # fmt: skip
+    server = HttpServer(build_app(parts), http)
+    receiver = Receiver(bus, producer, None, NODE_LOADS, parts.loads.receive)
+    first = _Once(partial(parts.people.make_first, _secret(settings, "ADMIN_PASSWORD"),
+                          _secret(settings, "API_TOKEN")))  # fmt: skip
+    return Service(
+        loops=[
+            every(1.0, "http", server.run_once),
+            outbox,
+            forever("loads", receiver.run_once, receiver.wake),
+            monitor,
+            every(1.0, "feed", feed.run_once),
+            every(3600.0, "first", first.run_once),
+            every(600.0, "tidy", parts.people.tidy),
+            every(5.0, "clock", clock.sync),
+        ],
+        checks={"mysql": database.ping, "kafka": partial(bus.ping, 3.0), "first": first.check},
+        close=partial(_close, server, receiver, monitor, bus, screens, database),
+        producer=producer,
+    )
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+def _close(*parts: _Closable) -> None:
+    for each in parts:
+        each.close()
+
+
+class _Once:
+    """Does something once, as soon as it can be done."""
+
+    def __init__(self, make: partial[None]) -> None:
+        self._make = make
+        self._is_done = False
+
+    def run_once(self) -> float | None:
+        if not self._is_done:
+            self._make()
+            self._is_done = True
+        return None
+
+    def check(self) -> str | None:
+        return None if self._is_done else "the first user and token are not made yet"
+
+
+def _secret(settings: Settings, key: str) -> Secret | None:
+    return settings.secret(key) if settings.optional(key) else None
+
+
+def _http(settings: Settings) -> HttpConfig:
+    is_tls = settings.optional("HTTP_CERT_FILE") is not None
+    return HttpConfig(
+        host=settings.text("HTTP_BIND", "127.0.0.1"),
+        port=settings.integer("HTTP_PORT", 8443),
+        cert_file=settings.path("HTTP_CERT_FILE") if is_tls else None,
+        key_file=settings.path("HTTP_KEY_FILE") if is_tls else None,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run("application_manager", build))

@@ -1,0 +1,200 @@
+"""Talking to the application manager: requests out, JSON or errors in four parts back.
+
+On http.client, which costs a tenth of what an HTTP library costs to import.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from cli.connection import Connection, load_connection
+from cli.errors import CliError, ExitCode
+
+TIMEOUT_S = 30.0
+AGAIN_S = 1.0
+_EXITS = {
+    401: ExitCode.FORBIDDEN, 403: ExitCode.FORBIDDEN, 404: ExitCode.NOT_FOUND,
+    409: ExitCode.CONFLICT, 412: ExitCode.CONFLICT, 422: ExitCode.USAGE, 429: ExitCode.FORBIDDEN,
+    502: ExitCode.UNREACHABLE, 503: ExitCode.UNREACHABLE, 504: ExitCode.UNREACHABLE,
+}  # fmt: skip
+_NEXT = {
+    401: "rota login URL --token-file FILE",
+    409: "look at it again: rota schedule plan, rota job show",
+    503: "rota platform status, or try again soon",
+}
+
+
+class RefusedError(CliError):
+    """The platform answered with a problem; `body` is all it said."""
+
+    def __init__(self, status: int, body: Mapping[str, Any], where: str) -> None:
+        super().__init__(
+            str(body.get("detail") or body.get("title") or f"the platform answered {status}"),
+            where=where,
+            why=_reasons(body),
+            next_command=_NEXT.get(status),
+            exit_code=_EXITS.get(status, ExitCode.UNEXPECTED),
+        )
+        self.status = status
+        self.body = body
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A JSON answer and the headers it came with."""
+
+    body: Any
+    headers: Mapping[str, str]
+
+
+class Api:
+    """One platform's HTTP API (`/api/v1`)."""
+
+    def __init__(self, connection: Connection, timeout_s: float = TIMEOUT_S) -> None:
+        self._connection = connection
+        self._timeout_s = timeout_s
+
+    @classmethod
+    def of_user(cls, timeout_s: float = TIMEOUT_S) -> Api:
+        """Return the platform that this user has logged in to."""
+        return cls(load_connection(), timeout_s)
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Read something."""
+        return self.send("GET", _with_query(path, query)).body
+
+    def items(self, path: str, limit: int | None = None, **query: Any) -> list[dict[str, Any]]:
+        """Read a list, page after page, up to `limit` items."""
+        found: list[dict[str, Any]] = []
+        cursor = None
+        while True:
+            left = None if limit is None else limit - len(found)
+            page = None if left is None else min(1000, left)
+            answer = self.get(path, cursor=cursor, limit=page, **query)
+            found += answer["items"]
+            cursor = answer["next_cursor"]
+            if cursor is None or (limit is not None and len(found) >= limit):
+                return found[:limit]
+
+    def send(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send one request; raises `CliError` for whatever is not the answer asked for.
+
+        While the platform says that its database is away, it is asked again until the time is up;
+        what would not bear that carries an Idempotency-Key.
+        """
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return self._send_once(method, path, body, headers)
+            except RefusedError as error:
+                if error.status != 503 or time.monotonic() + AGAIN_S > deadline:
+                    raise
+            time.sleep(AGAIN_S)
+
+    def _send_once(
+        self, method: str, path: str, body: Any, headers: Mapping[str, str] | None
+    ) -> Answer:
+        response, close = self._open(method, path, body, headers)
+        with close:
+            try:
+                text = response.read()
+            except (OSError, HTTPException) as error:
+                raise self._unreachable(error) from error
+            return Answer(self._json(text), dict(response.headers.items()))
+
+    def stream(self, path: str, timeout_s: float | None = None, **query: Any) -> Iterator[bytes]:
+        """Yield what comes, as it comes, until the platform ends it."""
+        reader = Api(self._connection, timeout_s or 3600.0)
+        response, close = reader._open("GET", _with_query(path, query), None, None)
+        with close:
+            while chunk := response.read1(65536):
+                yield chunk
+
+    def _open(
+        self, method: str, path: str, body: Any, headers: Mapping[str, str] | None
+    ) -> tuple[HTTPResponse, _Closing]:
+        connection = self._dial()
+        sent = {"Authorization": f"Bearer {self._connection.token}", "Accept": "application/json"}
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            sent["Content-Type"] = "application/json"
+        try:
+            connection.request(method, f"/api/v1{path}", data, {**sent, **(headers or {})})
+            response = connection.getresponse()
+            refusal = response.read() if response.status >= 400 else None
+        except (OSError, HTTPException) as error:
+            connection.close()
+            raise self._unreachable(error) from error
+        if refusal is not None:
+            connection.close()
+            raise RefusedError(response.status, self._problem(refusal), self._connection.url)
+        return response, _Closing(connection)
+
+    def _dial(self) -> HTTPConnection:
+        url = urlsplit(self._connection.url)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise CliError(f"{self._connection.url!r} is not an address of a platform",
+                           why="it must begin with http:// or https://",
+                           exit_code=ExitCode.USAGE)  # fmt: skip
+        if url.scheme == "http":
+            return HTTPConnection(url.hostname, url.port or 80, timeout=self._timeout_s)
+        context = ssl.create_default_context(cafile=self._connection.ca_file)
+        return HTTPSConnection(url.hostname, url.port or 443, timeout=self._timeout_s,
+                               context=context)  # fmt: skip
+
+    def _unreachable(self, error: Exception) -> CliError:
+        return CliError(
+            "the platform does not answer",
+            where=self._connection.url,
+            why=str(error) or type(error).__name__,
+            next_command="rota platform status, or rota login with the right address",
+            exit_code=ExitCode.UNREACHABLE,
+        )
+
+    def _json(self, text: bytes) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise CliError("this answer is not Rota's", where=self._connection.url,
+                           why=text[:80].decode("utf-8", "replace"),
+                           exit_code=ExitCode.UNREACHABLE) from error  # fmt: skip
+
+    def _problem(self, text: bytes) -> Mapping[str, Any]:
+        body = self._json(text)
+        return body if isinstance(body, dict) else {}
+
+
+class _Closing:
+    """Closes a connection at the end of a `with`."""
+
+    def __init__(self, connection: HTTPConnection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+
+def _with_query(path: str, query: Mapping[str, Any]) -> str:
+    pairs = {key: value for key, value in query.items() if value not in (None, [], ())}
+    flags = {k: str(v).lower() if isinstance(v, bool) else v for k, v in pairs.items()}
+    return f"{path}?{urlencode(flags, doseq=True)}" if flags else path
+
+
+def _reasons(body: Mapping[str, Any]) -> str | None:
+    errors = body.get("errors")
+    if not isinstance(errors, list):
+        return None
+    return "; ".join(f"{e.get('path')}: {e.get('message')}" for e in errors[:3]) or None

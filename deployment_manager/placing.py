@@ -1,0 +1,112 @@
+"""Gives pending deployments their nodes, all of a round together. Pure but for the fleet it debits.
+
+The choice is the balancer's arithmetic; here are order, reasons and the explanation kept with it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from deployment_manager.domain.deployment import (
+    D,
+    Deployment,
+    Placing,
+    expire,
+    place,
+    wait_for_node,
+)
+from deployment_manager.fleet import Fleet, need_of
+from deployment_manager.round import Round
+from load_balancer.domain.pool import Pool
+from load_balancer.domain.ranking import Candidate, Need, load_of, refusal
+
+TOLD_NODE_BY_NODE = 20
+"""In a larger fleet a decision is told with the best few nodes, and refusals are counted."""
+RUNNERS_UP = 3
+Shape = tuple[bool, frozenset[tuple[str, str]], float, int]
+
+
+def place_all(work: Round, pending: Iterable[Deployment], now: datetime) -> None:
+    """Place what fits, in order of priority, due time and id; note why of what does not."""
+    full: dict[Shape, Mapping[str, str]] = {}
+    for deployment in sorted(pending, key=_order):
+        after = expire(deployment, now) or _placed(work.fleet, deployment, full, now)
+        if after is not None:
+            work.put(after)
+
+
+def pending_of(fleet: Fleet) -> list[Deployment]:
+    """Return what waits for a node."""
+    return [deployment for deployment in fleet.live.values() if deployment.state is D.PENDING]
+
+
+def why_not(pool: Pool, need: Need) -> Mapping[str, str]:
+    """Tell why no node fits, by node; counted where there are many."""
+    if not pool.candidates:
+        return {"*": "no node is known yet"}
+    refusals = dict(pool.refusals(need))
+    if len(pool.candidates) <= TOLD_NODE_BY_NODE:
+        return refusals
+    counts = Counter(reason.partition(":")[0] for reason in refusals.values())
+    return {f"{count} nodes": reason for reason, count in counts.most_common()}
+
+
+def explain(pool: Pool, chosen: Candidate, need: Need) -> tuple[Mapping[str, Any], ...]:
+    """Tell the candidates as they stood, and the verdict on each (`rota job explain`)."""
+    if len(pool.candidates) <= TOLD_NODE_BY_NODE:
+        others = [one for one in pool.candidates.values() if one is not chosen]
+        return (
+            _told(chosen, "chosen"),
+            *(_told(one, refusal(one, need) or "more loaded") for one in others),
+        )
+    best = [one for one in pool.next_best(need, RUNNERS_UP) if one is not chosen]
+    rest = len(pool.candidates) - 1 - len(best)
+    return (
+        _told(chosen, "chosen"),
+        *(_told(one, "more loaded") for one in best),
+        {"node": "*", "verdict": f"{rest} others, more loaded or not eligible"},
+    )
+
+
+def _placed(
+    fleet: Fleet, deployment: Deployment, full: dict[Shape, Mapping[str, str]], now: datetime
+) -> Deployment | None:
+    command = deployment.command
+    if command is None:
+        return None
+    need = need_of(command.spec)
+    shape = (need.is_standalone, frozenset(need.labels.items()), need.cpus, need.memory_bytes)
+    if shape in full:
+        return wait_for_node(deployment, full[shape])
+    chosen = fleet.pool.pick(need, fleet.wish_of(deployment))
+    if chosen is None:
+        full[shape] = why_not(fleet.pool, need)
+        return wait_for_node(deployment, full[shape])
+    load = load_of(chosen) if chosen.cpu is not None else None
+    return place(deployment, Placing(chosen.node, load, explain(fleet.pool, chosen, need)), now)
+
+
+def _order(deployment: Deployment) -> tuple[int, float, str]:
+    command = deployment.command
+    if command is None:
+        return 0, 0.0, deployment.job_id
+    return -command.spec.priority, command.due.timestamp(), deployment.job_id
+
+
+def _told(candidate: Candidate, verdict: str) -> Mapping[str, Any]:
+    return {
+        "node": candidate.node,
+        "cpu": _rounded(candidate.cpu),
+        "ram": _rounded(candidate.ram),
+        "load": _rounded(load_of(candidate)) if candidate.cpu is not None else None,
+        "sample_age_s": candidate.age_s,
+        "jobs": candidate.jobs,
+        "verdict": verdict,
+    }
+
+
+def _rounded(fraction: float | None) -> float | None:
+    return None if fraction is None else round(fraction, 4)

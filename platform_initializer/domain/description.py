@@ -1,0 +1,89 @@
+"""What a platform is to be, as `platform.yml` says it. Pure values; reading is `document`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SERVICES = (
+    "kafka", "mysql", "scheduler", "deployment_manager", "load_balancer", "node_manager",
+    "application_manager",
+)  # fmt: skip
+HTTP_PORT = 8443
+
+
+@dataclass(frozen=True)
+class SshLogin:
+    """How the tool logs in to a machine: user, port and the key files it may offer."""
+
+    user: str = "root"
+    port: int = 22
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MachineEntry:
+    """One machine that is there already. A `local` one is this machine, reached without SSH."""
+
+    name: str
+    address: str
+    login: SshLogin
+    host_key: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    is_local: bool = False
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Machines that a driver makes: `<name>1` to `<name><count>`. `memory` in bytes."""
+
+    name: str
+    count: int
+    cpus: int = 2
+    memory: int = 4 << 30
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def machine_names(self) -> list[str]:
+        """Name its machines."""
+        return [f"{self.name}{number}" for number in range(1, self.count + 1)]
+
+
+@dataclass(frozen=True)
+class ServiceWish:
+    """What the file asks of one service: machines it is pinned to, how many of it."""
+
+    on: tuple[str, ...] = ()
+    replicas: int = 1
+
+
+@dataclass(frozen=True)
+class Description:
+    """The whole file. Paths are absolute; relative ones in the file are relative to it."""
+
+    platform: str
+    folder: Path
+    store: Path
+    machines: tuple[MachineEntry, ...] = ()
+    driver: str = "static"
+    pools: tuple[Pool, ...] = ()
+    services: Mapping[str, ServiceWish] = field(default_factory=dict)
+    publish: int = HTTP_PORT
+    apps: tuple[str, ...] = ()
+    parallel: int = 30
+    connect_timeout_s: float = 10.0
+
+    def wish(self, service: str) -> ServiceWish:
+        """Return what the file asks of a service."""
+        return self.services.get(service, ServiceWish())
+
+    def machine_names(self) -> list[str]:
+        """Name all machines, those of the pools too, in the order of the file."""
+        made = [name for pool in self.pools for name in pool.machine_names()]
+        return [machine.name for machine in self.machines] + made
+
+
+def local_description(folder: Path) -> Description:
+    """Return the platform meant when there is no file: this one machine."""
+    here = MachineEntry("here", "127.0.0.1", SshLogin(), is_local=True)
+    return Description("rota", folder, folder / "secrets.json", machines=(here,))

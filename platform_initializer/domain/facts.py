@@ -1,0 +1,104 @@
+"""What is true of a machine, as `facts.sh` prints it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from common.errors import Permanent
+
+
+class StrangeFactsError(Permanent):
+    """The machine's answer is not complete."""
+
+
+@dataclass(frozen=True)
+class FileFact:
+    """One of our files as it is on the machine."""
+
+    sha256: str
+    mode: int
+    uid: int
+
+
+@dataclass(frozen=True)
+class ContainerFact:
+    """One container of ours as it is on the machine."""
+
+    service: str
+    spec_hash: str
+    state: str
+    restarts: int
+    image_id: str
+    image: str
+    started_at: str
+    health: str = "-"
+    spec: str = "{}"
+    """What it was made from, as `domain.container.spec_text` writes it."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One machine. `docker` is the daemon's version, empty when no daemon answers."""
+
+    os: str = ""
+    machine_id: str = ""
+    cpus: int = 0
+    memory: int = 0
+    disk_free: int = 0
+    clock: int = 0
+    cgroup: str = "/"
+    packager: str = ""
+    has_systemd: bool = False
+    has_sampler: bool = False
+    has_folders: bool = False
+    has_docker_client: bool = False
+    docker: str = ""
+    files: dict[str, FileFact] = field(default_factory=dict)
+    stamps: dict[str, str] = field(default_factory=dict)
+    images: frozenset[str] = frozenset()
+    tags: dict[str, str] = field(default_factory=dict)
+    containers: dict[str, ContainerFact] = field(default_factory=dict)
+
+
+def parse_facts(text: str) -> Facts:
+    """Read the script's lines; raise `StrangeFactsError` when they are not all there."""
+    lines: dict[str, list[list[str]]] = {}
+    for line in text.splitlines():
+        name, *words = line.split(" ")
+        lines.setdefault(name, []).append(words)
+    if "end" not in lines:
+        raise StrangeFactsError(f"the machine's facts are cut short: {text[-200:]!r}")
+
+    def first(name: str, default: str = "") -> str:
+        return " ".join(lines[name][0]) if name in lines else default
+
+    try:
+        return Facts(
+            os=first("os"), machine_id=first("machine_id"), cpus=int(first("cpus", "0")),
+            memory=int(first("memory_kib", "0")) << 10,
+            disk_free=int(first("disk_free_kib", "0")) << 10,
+            clock=int(first("clock", "0")), cgroup=first("cgroup") or "/",
+            packager=first("packager"), has_systemd="init" in lines,
+            has_sampler="sampler" in lines, has_folders="folders" in lines,
+            has_docker_client="docker_client" in lines, docker=first("docker"),
+            files=dict(_file(words) for words in lines.get("file", [])),
+            stamps={words[0]: words[1] for words in lines.get("stamp", []) if len(words) > 1},
+            images=frozenset(words[0] for words in lines.get("image", [])),
+            tags={words[1]: words[0] for words in lines.get("tag", [])},
+            containers={c.service: c for c in map(_container, lines.get("container", []))},
+        )  # fmt: skip
+    except (ValueError, IndexError) as error:
+        raise StrangeFactsError(f"a line of the machine's facts is strange: {error}") from error
+
+
+def _file(words: list[str]) -> tuple[str, FileFact]:
+    digest, mode, uid, *path = words
+    return " ".join(path), FileFact(digest, int(mode, 8), int(uid))
+
+
+def _container(words: list[str]) -> ContainerFact:
+    service, spec_hash, state, restarts, image_id, image, started_at, health, *spec = words
+    return ContainerFact(
+        service, spec_hash, state, int(restarts), image_id, image, started_at, health,
+        " ".join(spec) or "{}",
+    )  # fmt: skip

@@ -1,0 +1,227 @@
+"""What each service's container is: settings, files, limits. Pure; no secret stands in settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from platform_initializer.domain.container import SECRETS, ContainerSpec
+
+SERVICE_UID, KAFKA_UID, MYSQL_UID = 10001, 10002, 10003
+KAFKA_PORT, MYSQL_PORT, LOG_PORT = 9092, 3306, 7110
+HEALTH_PORTS = {
+    "scheduler": 7101, "deployment_manager": 7102, "load_balancer": 7103, "node_manager": 7104,
+    "application_manager": 7105, "client": 7106,
+}  # fmt: skip
+KAFKA_USERS = {
+    "scheduler": "rota_scheduler", "deployment_manager": "rota_deployer",
+    "load_balancer": "rota_balancer", "node_manager": "rota_nodes",
+    "application_manager": "rota_app", "client": "rota_client",
+}  # fmt: skip
+MYSQL_USERS = {
+    "scheduler": "rota_scheduler", "deployment_manager": "rota_deployer",
+    "node_manager": "rota_nodes", "application_manager": "rota_app",
+}  # fmt: skip
+MAP = "/etc/rota/platform.json"
+CLIENT_FOLDER = "/var/lib/rota/client"  # not there in the container: the image keeps it from root
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the services must know of the whole platform."""
+
+    platform: str
+    kafka: str
+    mysql: str
+    publish: int
+    kafka_cluster_id: str
+    images: Mapping[str, str]
+    """Image ids by name: kafka, mysql, services."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What they must know of the machine they run on."""
+
+    name: str
+    address: str
+    labels: str = "{}"
+    """Its labels as a JSON object."""
+
+
+def secrets_of(service: str) -> dict[str, str]:
+    """Map the files a service finds in /run/secrets to the names its secrets are kept under."""
+    files: dict[str, str] = {}
+    if service in KAFKA_USERS:
+        files["kafka_password"] = f"kafka_{KAFKA_USERS[service]}"
+    if service in MYSQL_USERS:
+        files["mysql_password"] = f"mysql_{MYSQL_USERS[service]}"
+    match service:
+        case "mysql":
+            files |= {"root_password": "mysql_root"}
+        case "load_balancer":
+            files["sampler_key"] = "sampler_key"
+        case "client":
+            files |= {"client_token": "client_token"}
+        case "application_manager":
+            files |= {name: name for name in ("admin_password", "api_token", "client_token")}
+        case "migrations":
+            files = {"root_password": "mysql_root"}
+            files |= {f"{user}_password": f"mysql_{user}" for user in MYSQL_USERS.values()}
+        case "topics":
+            files |= {"kafka_password": "kafka_rota_admin"}
+    return files
+
+
+def uid_of(service: str) -> int:
+    """Return the user that a service's container runs as.
+
+    The client is root without any capability: as the owner of Docker's socket it needs no group,
+    whose number differs from machine to machine; who may use that socket is root in effect anyway.
+    """
+    return {"kafka": KAFKA_UID, "mysql": MYSQL_UID, "client": 0}.get(service, SERVICE_UID)
+
+
+def container_of(service: str, site: Site, place: Place) -> ContainerSpec:
+    """Describe a service's container on a machine (without the digests of its files)."""
+    match service:
+        case "kafka":
+            return _kafka(site, place)
+        case "mysql":
+            return _mysql(site, place)
+        case _:
+            return _service(service, site, place)
+
+
+def _kafka(site: Site, place: Place) -> ContainerSpec:
+    return ContainerSpec(
+        service="kafka", image="rota/kafka", image_id=site.images["kafka"],
+        settings=(
+            ("ROTA_KAFKA_BIND", place.address),
+            ("ROTA_KAFKA_LISTEN", str(KAFKA_PORT)),
+            ("ROTA_KAFKA_ADVERTISED", f"{place.address}:{KAFKA_PORT}"),
+            ("ROTA_KAFKA_CLUSTER_ID", site.kafka_cluster_id),
+            ("ROTA_KAFKA_USERS_FILE", f"{SECRETS}/users"),
+        ),
+        mounts=("rota-kafka:/var/lib/kafka", f"/etc/rota/secrets/kafka:{SECRETS}:ro"),
+        memory_mb=900, pids=1024, is_read_only=False,
+    )  # fmt: skip
+
+
+def _mysql(site: Site, place: Place) -> ContainerSpec:
+    return ContainerSpec(
+        service="mysql", image="rota/mysql", image_id=site.images["mysql"],
+        settings=(
+            ("ROTA_MYSQL_BIND", place.address),
+            ("ROTA_MYSQL_PORT", str(MYSQL_PORT)),
+            ("ROTA_MYSQL_ROOT_HOST", "%"),
+            ("ROTA_MYSQL_ROOT_PASSWORD_FILE", f"{SECRETS}/root_password"),
+        ),
+        mounts=("rota-mysql:/var/lib/mysql", f"/etc/rota/secrets/mysql:{SECRETS}:ro"),
+        memory_mb=900, pids=1024, is_read_only=False,
+    )  # fmt: skip
+
+
+def _service(service: str, site: Site, place: Place) -> ContainerSpec:
+    settings = _common_settings(service, site, place)
+    mounts = [f"/etc/rota/secrets/{service}:{SECRETS}:ro"]
+    command = service
+    match service:
+        case "load_balancer":
+            settings["ROTA_LOAD_BALANCER_KEY_FILE"] = f"{SECRETS}/sampler_key"
+            settings["ROTA_LOAD_BALANCER_MACHINES_FILE"] = MAP
+            mounts.append("/etc/rota:/etc/rota:ro")
+        case "node_manager":
+            settings["ROTA_NODE_MANAGER_MACHINES_FILE"] = MAP
+            mounts.append("/etc/rota:/etc/rota:ro")
+        case "application_manager":
+            settings |= {
+                "ROTA_HTTP_BIND": place.address,
+                "ROTA_HTTP_PORT": str(site.publish),
+                "ROTA_ADMIN_PASSWORD_FILE": f"{SECRETS}/admin_password",
+                "ROTA_API_TOKEN_FILE": f"{SECRETS}/api_token",
+                "ROTA_CLIENT_TOKEN_FILE": f"{SECRETS}/client_token",
+            }
+        case "client":
+            command = "node_manager.client"
+            settings |= _client_settings(site, place)
+            mounts += ["/var/run/docker.sock:/var/run/docker.sock",
+                       f"{CLIENT_FOLDER}:/var/lib/rota-client"]  # fmt: skip
+    uid = uid_of(service)
+    return ContainerSpec(
+        service=service, image="rota/services", image_id=site.images["services"],
+        command=(command,), user=f"{uid}:{uid}", settings=tuple(sorted(settings.items())),
+        mounts=tuple(mounts), tmpfs=("/tmp:size=16m,mode=1777",),  # noqa: S108 - the container's
+    )  # fmt: skip
+
+
+def _common_settings(service: str, site: Site, place: Place) -> dict[str, str]:
+    settings = {
+        "ROTA_KAFKA_BOOTSTRAP": f"{site.kafka}:{KAFKA_PORT}",
+        "ROTA_KAFKA_USER": KAFKA_USERS[service],
+        "ROTA_KAFKA_PASSWORD_FILE": f"{SECRETS}/kafka_password",
+        "ROTA_REPLICA": place.name,
+        "ROTA_BUILD": site.images["services"].removeprefix("sha256:")[:12],
+        "ROTA_HEALTH_HOST": "127.0.0.1",
+        "ROTA_HEALTH_PORT": str(HEALTH_PORTS[service]),
+    }
+    if service in MYSQL_USERS:
+        settings |= {
+            "ROTA_MYSQL_HOST": site.mysql,
+            "ROTA_MYSQL_PORT": str(MYSQL_PORT),
+            "ROTA_MYSQL_USER": MYSQL_USERS[service],
+            "ROTA_MYSQL_PASSWORD_FILE": f"{SECRETS}/mysql_password",
+        }
+    return settings
+
+
+def _client_settings(site: Site, place: Place) -> dict[str, str]:
+    return {
+        "ROTA_PLATFORM": site.platform,
+        "ROTA_CLIENT_NODE_ID": place.name,
+        "ROTA_CLIENT_ADDRESS": place.address,
+        "ROTA_CLIENT_BIND": place.address,
+        "ROTA_CLIENT_PORT": str(LOG_PORT),
+        "ROTA_CLIENT_LABELS": place.labels,
+        "ROTA_CLIENT_JOURNAL": "/var/lib/rota-client/journal",
+        "ROTA_CLIENT_TOKEN_FILE": f"{SECRETS}/client_token",
+    }
+
+
+def migrations_task(site: Site) -> ContainerSpec:
+    """Describe the task that makes databases, tables, users and grants, one after the other."""
+    owners = {"SCHEDULER": "rota_scheduler", "DEPLOYER": "rota_deployer",
+              "NODES": "rota_nodes", "APP": "rota_app"}  # fmt: skip
+    settings = {
+        "ROTA_MYSQL_HOST": site.mysql,
+        "ROTA_MYSQL_PORT": str(MYSQL_PORT),
+        "ROTA_MYSQL_ADMIN_USER": "root",
+        "ROTA_MYSQL_ADMIN_PASSWORD_FILE": f"{SECRETS}/root_password",
+        **{f"ROTA_{key}_PASSWORD_FILE": f"{SECRETS}/{user}_password"
+           for key, user in owners.items()},
+    }  # fmt: skip
+    modules = ("application_manager.migrations", "node_manager.migrations",
+               "scheduler.schedulerInit", "deployment_manager.migrations")  # fmt: skip
+    script = 'for module in "$@"; do python3 -m "$module" || exit; done'
+    return _task("migrations", site, settings, ("/bin/sh", "-c", script, "migrations", *modules))
+
+
+def topics_task(site: Site, nodes: tuple[str, ...]) -> ContainerSpec:
+    """Describe the task that makes the topics."""
+    settings = {
+        "ROTA_KAFKA_BOOTSTRAP": f"{site.kafka}:{KAFKA_PORT}",
+        "ROTA_KAFKA_USER": "rota_admin",
+        "ROTA_KAFKA_PASSWORD_FILE": f"{SECRETS}/kafka_password",
+    }
+    command = ("python3", "-m", "platform_initializer.topics", *nodes)
+    return _task("topics", site, settings, command)
+
+
+def _task(
+    name: str, site: Site, settings: dict[str, str], command: tuple[str, ...]
+) -> ContainerSpec:
+    return ContainerSpec(
+        service=name, image="rota/services", image_id=site.images["services"], command=command,
+        settings=tuple(sorted(settings.items())),
+        mounts=(f"/etc/rota/secrets/{name}:{SECRETS}:ro",), tmpfs=("/tmp:size=16m",),  # noqa: S108
+    )  # fmt: skip

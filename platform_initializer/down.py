@@ -1,0 +1,74 @@
+"""`rota platform down`: stop what is ours, found by label; with `--destroy` remove its data too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from common.errors import RotaError
+from common.ssh import SshDoor
+from platform_initializer.domain.description import Description
+from platform_initializer.errors import PartlyDoneError
+from platform_initializer.gather import failure_of, reach, side_by_side
+from platform_initializer.host import Host
+from platform_initializer.machines.fleet import Fleet
+from platform_initializer.progress import Progress
+from platform_initializer.secret_store import SecretStore
+
+_STOP = """\
+set -eu
+command -v docker > /dev/null || exit 0
+for label in io.rota.service io.rota.job; do
+    ids=$(docker ps -aq --filter "label=io.rota.platform=$1" --filter "label=$label")
+    [ -z "$ids" ] || { docker stop -t 25 $ids > /dev/null; docker rm -f $ids > /dev/null; }
+done
+[ "$2" = destroy ] || exit 0
+docker volume rm rota-kafka rota-mysql > /dev/null 2>&1 || true
+rm -rf /etc/rota /var/lib/rota /usr/local/lib/rota /var/lib/rota-sampler
+! id rota-sampler > /dev/null 2>&1 || userdel rota-sampler
+"""
+
+
+def down(
+    description: Description, door: SshDoor, progress: Progress, *, destroy: bool = False
+) -> None:
+    """Stop the platform; `destroy` also removes data, secrets and the machines a driver made.
+
+    Machines that a driver made are simply destroyed, whatever state they are in.
+    """
+    store = SecretStore(description.store)
+    if not destroy and store.is_new:
+        progress.say("nothing was ever started from this file")
+        return
+    store.complete()
+    fleet = Fleet(description, store)
+    made = fleet.destroy() if destroy else []
+    for name in made:
+        progress.say(f"destroyed machine {name}")
+    gathered = reach(fleet.existing(), description, door)
+    try:
+        failures = list(gathered.failures)
+        mode = "destroy" if destroy else "stop"
+        stop = _stopper(description.platform, mode)
+        for host, found in side_by_side(gathered.hosts.values(), stop, description.parallel):
+            if isinstance(found, RotaError):
+                failures.append(failure_of(host.name, "stopping the platform", found))
+            else:
+                progress.say(f"{host.name}: stopped" + (", data removed" if destroy else ""))
+    finally:
+        gathered.close()
+    if failures:
+        raise PartlyDoneError(failures, len(gathered.hosts))
+    if destroy:
+        _forget(description)
+
+
+def _stopper(platform: str, mode: str) -> Callable[[Host], str]:
+    return lambda host: host.script(
+        "stopping the platform", _STOP, platform, mode, timeout_s=180.0
+    )
+
+
+def _forget(description: Description) -> None:
+    """Remove the secrets of a platform that is no more."""
+    for path in (description.store, description.store.with_name("tool_ed25519")):
+        path.unlink(missing_ok=True)

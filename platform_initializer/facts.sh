@@ -1,0 +1,36 @@
+# Prints what is true of this machine, a line each; changes nothing. Run as root by POSIX sh.
+# $1: platform
+set -u
+say() { printf '%s\n' "$*"; }
+say "clock $(date +%s)"
+( . /etc/os-release; say "os ${ID:-unknown} ${VERSION_ID:-0}" )
+say "machine_id $(cat /etc/machine-id 2>/dev/null)"
+say "cpus $(getconf _NPROCESSORS_ONLN)"
+while read -r name value _; do
+    case $name in MemTotal:) say "memory_kib $value" ;; esac
+done < /proc/meminfo
+disk=/var/lib/docker; [ -d "$disk" ] || disk=/var/lib
+say "disk_free_kib $(df -Pk "$disk" | awk 'NR == 2 { print $4 }')"
+say "cgroup $(sed -n 's#^[0-9]*:\(cpu,cpuacct\|cpuacct\):##p; s#^0::##p' /proc/1/cgroup | head -n 1 | sed 's#/init\.scope$##')"
+command -v apt-get > /dev/null && say "packager apt"
+[ -d /run/systemd/system ] && say "init systemd"
+id rota-sampler > /dev/null 2>&1 && say "sampler yes"
+[ -d /var/lib/rota/client ] && say "folders yes"
+find /etc/rota /usr/local/lib/rota /var/lib/rota-sampler /etc/docker/daemon.json -type f 2>/dev/null |
+    while IFS= read -r path; do
+        say "file $(sha256sum < "$path" | cut -c 1-64) $(stat -c '%a %u' "$path") $path"
+    done
+for path in /var/lib/rota/stamps/*; do
+    [ -f "$path" ] && say "stamp ${path##*/} $(cat "$path")"
+done
+if command -v docker > /dev/null; then
+    say "docker_client yes"
+    version=$(docker version -f '{{.Server.Version}}' 2>/dev/null) && {
+        say "docker $version"
+        docker image ls -aq --no-trunc | sort -u | sed 's/^/image /'
+        docker image ls --no-trunc --format 'tag {{.ID}} {{.Repository}}:{{.Tag}}'
+        ids=$(docker ps -aq --filter label=io.rota.service --filter "label=io.rota.platform=$1")
+        [ -z "$ids" ] || docker inspect -f 'container {{index .Config.Labels "io.rota.service"}} {{index .Config.Labels "io.rota.spec-hash"}} {{.State.Status}} {{.RestartCount}} {{.Image}} {{.Config.Image}} {{.State.StartedAt}} {{if .State.Health}}{{.State.Health.Status}}{{else}}-{{end}} {{index .Config.Labels "io.rota.spec"}}' $ids
+    }
+fi
+say "end yes"

@@ -1,0 +1,66 @@
+"""The images on the operator's machine, which `push` sends to the others over SSH."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from platform_initializer.errors import Failure, MachineError
+
+OURS = {"kafka": "rota/kafka:dev", "mysql": "rota/mysql:dev", "services": "rota/services:dev"}
+CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class LocalImage:
+    """One image here: its name, id (``sha256:...``) and size in bytes."""
+
+    reference: str
+    image_id: str
+    size: int
+
+
+def find_images(references: Sequence[str]) -> dict[str, LocalImage]:
+    """Return them by reference; raise `MachineError` naming those that are not here."""
+    try:
+        done = subprocess.run(
+            ["docker", "image", "inspect", *references],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise MachineError(Failure(
+            "this host", "looking for the images", "there is no docker command",
+            next_step="make docker images",
+        )) from error  # fmt: skip
+    found = json.loads(done.stdout or "[]")
+    images = {
+        tag: LocalImage(tag, entry["Id"], entry["Size"])
+        for entry in found
+        for tag in entry.get("RepoTags") or []
+    }
+    if absent := [reference for reference in references if reference not in images]:
+        raise MachineError(Failure(
+            "this host", "looking for the images", f"not here: {', '.join(absent)}",
+            next_step="make images (and build or pull your own apps)",
+        ))  # fmt: skip
+    return images
+
+
+def save_image(image: LocalImage) -> Iterator[bytes]:
+    """Yield what `docker save` writes; raise `MachineError` when it fails."""
+    process = subprocess.Popen(
+        ["docker", "save", image.image_id], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    with process:
+        assert process.stdout  # noqa: S101 - PIPE was asked for
+        assert process.stderr  # noqa: S101 - PIPE was asked for
+        while chunk := process.stdout.read(CHUNK):
+            yield chunk
+        said = process.stderr.read().decode("utf-8", "replace").strip()
+    if process.returncode != 0:
+        raise MachineError(Failure(
+            "this host", f"saving {image.reference}", said, f"docker save {image.image_id}",
+            process.returncode,
+        ))  # fmt: skip

@@ -1,0 +1,1 @@
+"""The steps, a file each: what a machine lacks, why, and how it gets it."""

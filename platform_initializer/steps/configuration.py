@@ -1,0 +1,50 @@
+"""The files on each machine: the map, the sampler, and the secrets of what runs there."""
+
+from __future__ import annotations
+
+from common.sampler import SAMPLER_SCRIPT
+from platform_initializer.domain.steps import Phase, Step
+from platform_initializer.host import RemoteFile
+from platform_initializer.world import MAP, SAMPLER_HOME, SAMPLER_PATH, World, digest
+
+
+def plan(world: World, machine: str) -> list[Step]:
+    """Return the step, if any file is absent or differs in content, mode or owner."""
+    differing = [file for file in wanted_files(world, machine) if _differs(world, machine, file)]
+    if not differing:
+        return []
+    host = world.hosts[machine]
+    names = ", ".join(file.path.rsplit("/", 1)[-1] for file in differing[:4])
+    more = f" and {len(differing) - 4} more" if len(differing) > 4 else ""
+    reason = f"absent or different: {names}{more}"
+    return [Step(f"files@{machine}", machine, Phase.FILES, "write files", reason,
+                 lambda: host.install(differing))]  # fmt: skip
+
+
+def wanted_files(world: World, machine: str) -> list[RemoteFile]:
+    """List every file of ours that is to be on a machine."""
+    restrict = f'restrict,command="{SAMPLER_PATH}"'
+    files = [
+        RemoteFile(MAP, world.machines_map()),
+        RemoteFile(SAMPLER_PATH, SAMPLER_SCRIPT.encode(), 0o755),
+        RemoteFile(f"{SAMPLER_HOME}/.ssh/authorized_keys",
+                   f"{restrict} {world.sampler_public_key()} rota-sampler\n".encode()),
+    ]  # fmt: skip
+    for service in services_on(world, machine):
+        files += world.secret_files(service)
+    return files
+
+
+def services_on(world: World, machine: str) -> list[str]:
+    """Name what needs secrets there: services, the client, and the tasks beside the stores."""
+    services = [placed.service for placed in world.placed() if placed.machine == machine]
+    tasks = [task for task, store in (("migrations", "mysql"), ("topics", "kafka"))
+             if store in services]  # fmt: skip
+    return [*services, *tasks, "client"]
+
+
+def _differs(world: World, machine: str, file: RemoteFile) -> bool:
+    there = world.facts[machine].files.get(file.path)
+    return there is None or (there.sha256, there.mode, there.uid) != (
+        digest(file.content), file.mode, file.uid,
+    )  # fmt: skip

@@ -1,0 +1,38 @@
+# Makes a machine able to run containers; safe to run again. Run as root by POSIX sh.
+# $1: the cgroup that containers are to be counted in, / for Docker's own choice
+set -eu
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+changed=no
+if [ "$1" != / ]; then
+    wanted=$(printf '{"cgroup-parent": "%s", "exec-opts": ["native.cgroupdriver=cgroupfs"]}' "$1")
+    if [ "$(cat /etc/docker/daemon.json 2>/dev/null)" != "$wanted" ]; then
+        mkdir -p /etc/docker
+        printf '%s\n' "$wanted" > /etc/docker/daemon.json.rota
+        mv -f /etc/docker/daemon.json.rota /etc/docker/daemon.json
+        changed=yes
+    fi
+fi
+if ! command -v dockerd > /dev/null; then
+    packages=docker.io
+    # where the kernel has AppArmor, Docker refuses to start containers without its parser
+    [ ! -d /sys/kernel/security/apparmor ] || command -v apparmor_parser > /dev/null || packages="$packages apparmor"
+    log=$(mktemp)
+    { apt-get -q update && apt-get -q install -y --no-install-recommends $packages; } > "$log" 2>&1 ||
+        { code=$?; tail -n 12 "$log" >&2; rm -f "$log"; exit $code; }
+    rm -f "$log"
+    changed=no
+fi
+systemctl enable -q docker
+if [ $changed = yes ]; then systemctl restart docker; else systemctl start docker; fi
+id rota-sampler > /dev/null 2>&1 || {
+    useradd -r -M -d /var/lib/rota-sampler -s /bin/sh rota-sampler
+    usermod -p '*' rota-sampler
+}
+mkdir -p /var/lib/rota/client /var/lib/rota/stamps
+chmod 700 /var/lib/rota/client
+tries=0
+until docker version > /dev/null 2>&1; do
+    tries=$((tries + 1))
+    [ $tries -lt 100 ] || { journalctl -u docker -n 12 --no-pager >&2; echo "dockerd does not answer" >&2; exit 1; }
+    sleep 0.2
+done

@@ -1,0 +1,32 @@
+"""Makes the platform's topics: ``python3 -m platform_initializer.topics [NODE...]``.
+
+Run in a container beside Kafka, since the tool itself may reach the machines by SSH only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from common.bus.kafka import KafkaBus
+from common.config import Settings
+from common.errors import RotaError
+from common.messages.topics import fixed_topics, node_topics
+
+
+def main() -> int:
+    """Make what is missing and print how many; 1 when Kafka refuses."""
+    wanted = [*fixed_topics(), *(topic for node in sys.argv[1:] for topic in node_topics(node))]
+    try:
+        bus = KafkaBus(Settings(os.environ).kafka(), "initializer")
+        made = bus.create_topics(wanted)
+        bus.close()
+    except RotaError as error:
+        print(f"topics: {error}", file=sys.stderr)
+        return 1
+    print(f"{len(made)} topics made, {len(wanted) - len(made)} were there")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

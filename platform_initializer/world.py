@@ -1,0 +1,113 @@
+"""Everything a plan is made from, gathered; the steps read it and act through its hosts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from platform_initializer.domain.container import ContainerSpec
+from platform_initializer.domain.description import Description
+from platform_initializer.domain.facts import Facts
+from platform_initializer.domain.placement import Placed, place
+from platform_initializer.domain.services import (
+    Place,
+    Site,
+    container_of,
+    secrets_of,
+    uid_of,
+)
+from platform_initializer.host import Host, RemoteFile
+from platform_initializer.local_images import OURS, LocalImage
+from platform_initializer.machines import Machine
+from platform_initializer.secret_store import SecretStore, kafka_users_file, public_key
+
+SAMPLER_HOME = "/var/lib/rota-sampler"
+SAMPLER_PATH = "/usr/local/lib/rota/sampler.sh"
+MAP = "/etc/rota/platform.json"
+
+
+@dataclass(frozen=True)
+class World:
+    """One moment: the file, the machines and what is true of them."""
+
+    description: Description
+    machines: Mapping[str, Machine]
+    hosts: Mapping[str, Host]
+    facts: Mapping[str, Facts]
+    images: Mapping[str, LocalImage]
+    store: SecretStore
+
+    @property
+    def names(self) -> list[str]:
+        """The machines' names, in the order of the file."""
+        return list(self.machines)
+
+    @cached_property
+    def _placed(self) -> Sequence[Placed]:
+        return place(self.description, self.names, self.facts)
+
+    def placed(self) -> Sequence[Placed]:
+        """Decide which service runs where."""
+        return self._placed
+
+    def homes_of(self, service: str) -> list[str]:
+        """Name the machines a service runs on."""
+        return [placed.machine for placed in self.placed() if placed.service == service]
+
+    def site(self) -> Site:
+        """Return what every service has to know."""
+        return Site(
+            platform=self.description.platform,
+            kafka=self.machines[self.homes_of("kafka")[0]].address,
+            mysql=self.machines[self.homes_of("mysql")[0]].address,
+            publish=self.description.publish,
+            kafka_cluster_id=self.store.text("kafka_cluster_id"),
+            images={name: self.images[reference].image_id for name, reference in OURS.items()},
+        )
+
+    def container(self, service: str, machine: str) -> ContainerSpec:
+        """Describe a service's container on a machine, with the digests of what it reads once."""
+        there = self.machines[machine]
+        labels = json.dumps(dict(sorted(there.labels.items())))
+        spec = container_of(service, self.site(), Place(machine, there.address, labels))
+        files = [(f.path, digest(f.content)) for f in self.secret_files(service)]
+        if service == "node_manager":
+            reached = [(name, m.address, m.login.port, m.host_key, m.is_local)
+                       for name, m in self.machines.items()]  # fmt: skip
+            files.append((MAP, digest(repr(reached).encode())))
+        return replace(spec, files=tuple(files))
+
+    def secret_files(self, service: str) -> list[RemoteFile]:
+        """Return the files in a service's secrets folder, readable by its user alone."""
+        uid = uid_of(service)
+        contents = {name: self.store.text(key) for name, key in secrets_of(service).items()}
+        if service == "kafka":
+            contents["users"] = kafka_users_file(self.store)
+        return [
+            RemoteFile(f"/etc/rota/secrets/{service}/{name}", text.encode(), 0o400, uid)
+            for name, text in sorted(contents.items())
+        ]
+
+    def machines_map(self) -> bytes:
+        """Write the map of machines and services that each machine carries."""
+        machines = [
+            {
+                "name": name, "address": machine.address, "ssh_port": machine.login.port,
+                "host_key": machine.host_key, "local": machine.is_local,
+                "labels": dict(sorted(machine.labels.items())),
+                "services": sorted(p.service for p in self.placed() if p.machine == name),
+            }
+            for name, machine in self.machines.items()
+        ]  # fmt: skip
+        whole = {"platform": self.description.platform, "machines": machines}
+        return (json.dumps(whole, indent=2) + "\n").encode()
+
+    def sampler_public_key(self) -> str:
+        return public_key(self.store.text("sampler_key"))
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,202 @@
+"""One firing: due schedules to rows of the ledger, in one transaction under their shards' leases.
+
+What is decided is in `scheduler.domain`; here it is read, locked, written, and handed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from common.db import Database, Transaction
+from common.failpoints import failpoint
+from common.jobs import JobState, Reason
+from scheduler.domain.cycles import Parents, child_jobs, with_edges
+from scheduler.domain.fire import Firing, continue_last, fire
+from scheduler.domain.overlap import LiveJob
+from scheduler.domain.schedule import NewJob, Schedule, first_attempt, start_command
+from scheduler.ending import Ending
+from scheduler.leases import Leases
+from scheduler.ledger import insert_jobs, live_jobs_of, newest_rows_of
+from scheduler.outbox import Outbox
+from scheduler.store import Definitions, advance
+
+Made = list[tuple[Schedule, NewJob]]
+
+
+@dataclass(frozen=True)
+class Fired:
+    """What one transaction wrote: schedules as they go on, new jobs, and what follows from them."""
+
+    ending: Ending
+    schedules: Sequence[Schedule] = ()
+    made: Sequence[tuple[Schedule, NewJob]] = ()
+
+
+@dataclass(frozen=True)
+class When:
+    """The instant fired for, and since when each shard was looked after."""
+
+    now: datetime
+    up_since: Mapping[int, datetime]
+    is_reconciled: bool = True
+
+    def up(self, shard: int) -> datetime:
+        return self.up_since.get(shard, self.now)
+
+    def must_wait(self, schedule: Schedule, live: Sequence[LiveJob]) -> bool:
+        """Tell whether what is missed may be in the way of jobs whose end we have not read yet."""
+        due = schedule.next_due
+        return not self.is_reconciled and bool(live) and due is not None and due < self.up(
+            schedule.shard
+        )
+
+
+@dataclass(frozen=True)
+class Firer:
+    """Fires batches of schedules. The caller holds the scheduler's lock."""
+
+    database: Database
+    leases: Leases
+    definitions: Definitions
+    outbox: Outbox
+
+    def fire(self, instances: Sequence[str], when: When) -> Fired:
+        """Fire many schedules in one transaction; their start commands go to the outbox."""
+
+        def write(transaction: Transaction) -> Fired:
+            current = self.definitions.schedules_of(transaction, instances, "lock_schedules")
+            failpoint("scheduler.before_fence")
+            self.leases.fence(transaction, {s.shard for s in current.values()})
+            ordered = [current[name] for name in instances if name in current]
+            return self._write(transaction, ordered, when)
+
+        return self.carry_out(write)
+
+    def carry_out(self, write: Callable[[Transaction], Fired]) -> Fired:
+        """Run one transaction that writes jobs; after its commit their commands may be sent."""
+        starting: list[str] = []
+        try:
+            with self.database.transaction() as transaction:
+                fired = write(transaction)
+                starting = [job.job_id for _, job in fired.made if _starts(job)]
+                self.outbox.expect(starting)
+                failpoint("scheduler.before_commit")
+        except Exception:
+            self.outbox.give_up(starting)
+            raise
+        failpoint("scheduler.after_commit")
+        self.outbox.add(
+            start_command(schedule.definition, first_attempt(job))
+            for schedule, job in fired.made
+            if _starts(job)
+        )
+        return fired
+
+    def write_jobs(self, ending: Ending, jobs: Made) -> Made:
+        """Write jobs, those of the children they cause, and judge those that wait."""
+        transaction, now = ending.transaction, ending.now
+        written = {job.job_id for job in insert_jobs(transaction, jobs, now)}
+        made = [(schedule, job) for schedule, job in jobs if job.job_id in written]
+        wave = made
+        while wave:
+            wave = self._children(transaction, wave, now)
+            made = made + wave
+        ending.judge_waiting(job.job_id for _, job in made if job.state is JobState.WAITING)
+        return made
+
+    def _write(
+        self, transaction: Transaction, schedules: Sequence[Schedule], when: When
+    ) -> Fired:
+        live = live_jobs_of(transaction, [schedule.instance_id for schedule in schedules])
+        ending = Ending(transaction, self.definitions, when.now)
+        decided = [
+            (schedule, self.decide(transaction, schedule, live.get(schedule.instance_id, ()), when))
+            for schedule in schedules
+            if not when.must_wait(schedule, live.get(schedule.instance_id, ()))
+        ]
+        made = self.write_jobs(ending, [(s, job) for s, firing in decided for job in firing.jobs])
+        advance(transaction, decided)
+        ending.want_stops(
+            (job_id for _, firing in decided for job_id in firing.replaced), Reason.REPLACED
+        )
+        next_dues = {s.instance_id: firing.next_due for s, firing in decided}
+        going_on = [
+            replace(s, next_due=next_dues.get(s.instance_id, s.next_due)) for s in schedules
+        ]
+        return Fired(ending, going_on, made)
+
+    def decide(
+        self, transaction: Transaction, schedule: Schedule, live: Sequence[LiveJob], when: When
+    ) -> Firing:
+        """Decide what became of a schedule's due times; a longer stretch is written at once."""
+        firing = fire(schedule, live, when.now, when.up(schedule.shard))
+        jobs = firing.jobs
+        if jobs and all(job.state in {JobState.SKIPPED, JobState.MISSED} for job in jobs):
+            newest = newest_rows_of(transaction, schedule.instance_id, when.now)
+            firing, extension = continue_last(firing, schedule, newest)
+            if extension is not None:
+                transaction.execute(
+                    "extend_job", job_id=extension.job_id, count=extension.count,
+                    until=extension.until,
+                )  # fmt: skip
+        if not schedule.spec.depends_on:
+            return firing
+        return replace(firing, jobs=tuple(self._wait(transaction, schedule, firing.jobs)))
+
+    def _wait(
+        self, transaction: Transaction, schedule: Schedule, jobs: Iterable[NewJob]
+    ) -> Iterable[NewJob]:
+        for job in jobs:
+            if job.state is JobState.WAITING:
+                parents = self._parents(transaction, schedule, job.due)
+                yield with_edges(job, schedule, parents)
+            else:
+                yield job
+
+    def _children(self, transaction: Transaction, wave: Made, now: datetime) -> Made:
+        """Make the jobs of dependents that have no schedule of their own."""
+        causes = sorted({(job.due, schedule.instance_id) for schedule, job in wave})
+        names = self._child_names(transaction, {parent for _, parent in causes})
+        wanted = {child for children in names.values() for child in children}
+        children = self.definitions.schedules_of(transaction, wanted)
+        made: Made = []
+        for due, parent in causes:
+            for name in names.get(parent, ()):
+                child = children.get(name)
+                if child is not None and child.calendar is None:
+                    jobs = self._child_jobs(transaction, child, (parent, due))
+                    made += [(child, job) for job in insert_jobs(transaction, jobs, now)]
+        return made
+
+    def _child_jobs(
+        self, transaction: Transaction, child: Schedule, cause: tuple[str, datetime]
+    ) -> Made:
+        newest = transaction.one("newest_due", instance_id=child.instance_id)
+        previous = newest["due"] if newest else None
+        parents = self._parents(transaction, child, cause[1])
+        return [(child, job) for job in child_jobs(child, cause, previous, parents)]
+
+    @staticmethod
+    def _child_names(transaction: Transaction, parents: Collection[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        if parents:
+            for row in transaction.all("children_of", parents=sorted(parents)):
+                found.setdefault(row["parent_instance"], []).append(row["child_instance"])
+        return found
+
+    def _parents(self, transaction: Transaction, child: Schedule, due: datetime) -> Parents:
+        names = [edge.instance for edge in child.spec.depends_on]
+        schedules = self.definitions.schedules_of(transaction, names)
+        written = {}
+        for name in names:
+            row = transaction.one("last_row", instance_id=name, until=due)
+            if row is not None:
+                written[name] = min(row["until"] or row["due"], due)
+        return Parents(schedules, written)
+
+
+def _starts(job: NewJob) -> bool:
+    return job.state is JobState.QUEUED and not job.is_held
+

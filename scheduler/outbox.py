@@ -1,0 +1,194 @@
+"""Sending start commands and kills, after the rows that want them are committed.
+
+What is sent is marked later, many rows at once; until then the same command may be sent again,
+under the same id, and consumers drop it. What could not be sent is found again by `sweep`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from prometheus_client import Counter
+
+from common.bus import Pending, Producer
+from common.clock import Clock
+from common.db import Database
+from common.failpoints import failpoint
+from common.jobs import Reason
+from common.logs import logger
+from common.messages import JOB_COMMANDS, KillJob, StartJob, encode
+from scheduler.domain.schedule import start_command
+from scheduler.ledger import attempt_of
+from scheduler.store import Definitions
+
+BATCH = 1000
+MOST_UNMARKED = 5_000
+SWEEP_S = 1.0
+SEND_TIMEOUT_S = 10.0
+KILL_AGAIN_S = 5
+KILLS_BEFORE_ALARM = 3
+
+_log = logger("scheduler.outbox")
+_kills_failed = Counter("rota_kills_not_confirmed", "Kills not confirmed after three were sent")
+
+
+@dataclass
+class Outbox:
+    """Start commands on their way. `add` and `wake` may come from any thread; one thread sends."""
+
+    database: Database
+    producer: Producer
+    clock: Clock
+    definitions: Definitions
+    shards: Callable[[], frozenset[int]]
+    _queue: deque[StartJob] = field(default_factory=deque)
+    _expected: set[str] = field(default_factory=set)
+    _unmarked: dict[str, int] = field(default_factory=dict)
+    _woken: threading.Event = field(default_factory=threading.Event)
+    _sending: threading.Lock = field(default_factory=threading.Lock)
+    _swept_at: float = float("-inf")
+
+    def expect(self, job_ids: Iterable[str]) -> None:
+        """Leave these rows, about to be committed, to `add`: no sweep sends them as well."""
+        self._expected.update(job_ids)
+
+    def give_up(self, job_ids: Iterable[str]) -> None:
+        """Expect them no more: their transaction did not come to be, or nobody knows."""
+        self._expected.difference_update(job_ids)
+
+    def add(self, commands: Iterable[StartJob]) -> None:
+        """Take commands whose rows are committed."""
+        self._queue.extend(commands)
+        self._woken.set()
+
+    def wake(self) -> None:
+        """Look for rows that want to be published, now."""
+        self._swept_at = float("-inf")
+        self._woken.set()
+
+    def run_once(self) -> float:
+        """Wait for commands and send them; a loop's round."""
+        self._woken.wait(SWEEP_S)
+        self._woken.clear()
+        self.send_queued()
+        if self.clock.monotonic() - self._swept_at >= SWEEP_S:
+            self.sweep()
+        return 0.0
+
+    def publish(self) -> int:
+        """Send all there is to send, queued or found in the ledger; return how many."""
+        sent = self.send_queued() + self.sweep()
+        self.mark_sent()
+        return sent
+
+    def send_queued(self) -> int:
+        """Send what was added; what does not get through is left to `sweep`."""
+        count = 0
+        with self._sending:
+            while self._queue:
+                batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+                count += self._send(batch)
+                self._expected.difference_update(command.job_id for command in batch)
+        if len(self._unmarked) > MOST_UNMARKED:
+            self.mark_sent()
+        return count
+
+    def sweep(self) -> int:
+        """Send every start command that is not confirmed as sent; mark those that are."""
+        with self._sending:
+            self._swept_at = self.clock.monotonic()
+            self._mark()
+            commands = self._unsent()
+            return self._send(commands)
+
+    def mark_sent(self) -> None:
+        """Note in the ledger what Kafka has."""
+        with self._sending:
+            self._mark()
+
+    def send_kills(self) -> int:
+        """Send kills that are wanted and not confirmed; after three, say that it failed."""
+        shards = self.shards()
+        if not shards:
+            return 0
+        with self.database.transaction() as transaction:
+            rows = transaction.all("unconfirmed_kills", shards=shards, again_s=KILL_AGAIN_S)
+        kills = [
+            KillJob(
+                id=f"{row['job_id']}/{row['attempt']}/kill", job_id=row["job_id"],
+                attempt=row["attempt"], reason=Reason(row["desired_stop"]),
+            )
+            for row in rows
+        ]  # fmt: skip
+        pending = [self.producer.send(JOB_COMMANDS, k.job_id, encode(k)) for k in kills]
+        _wait(pending)
+        failpoint("scheduler.after_kill")
+        failing = [row["job_id"] for row in rows if row["kills_sent"] == KILLS_BEFORE_ALARM]
+        if rows:
+            with self.database.transaction() as transaction:
+                transaction.execute("note_kills", jobs=[row["job_id"] for row in rows])
+                if failing:
+                    transaction.execute("note_failing_kills", jobs=failing)
+        for job_id in failing:
+            _kills_failed.inc()
+            _log.error("kill_failed", job_id=job_id, sent=KILLS_BEFORE_ALARM)
+        return len(rows)
+
+    def _send(self, commands: Sequence[StartJob]) -> int:
+        try:
+            pending = [
+                self.producer.send(JOB_COMMANDS, command.job_id, encode(command))
+                for command in commands
+            ]
+            _wait(pending)
+        except Exception:
+            self._queue.clear()  # all of it is in the ledger, where a sweep finds it again
+            self._expected.clear()
+            raise
+        failpoint("scheduler.after_publish")
+        for command in commands:
+            self._unmarked[command.job_id] = command.attempt
+        return len(commands)
+
+    def _unsent(self) -> list[StartJob]:
+        shards = self.shards()
+        if not shards:
+            return []
+        with self.database.transaction() as transaction:
+            rows = transaction.all(
+                "unpublished", shards=shards, now=self.clock.now(), limit=MOST_UNMARKED
+            )
+            wanted = {(row["instance_id"], row["version"]) for row in rows}
+            known = self.definitions.versions_of(transaction, wanted)
+        commands = [
+            start_command(known[row["instance_id"], row["version"]], attempt_of(row))
+            for row in rows
+            if row["job_id"] not in self._expected
+            and (row["instance_id"], row["version"]) in known
+        ]
+        return sorted(commands, key=_order)
+
+    def _mark(self) -> None:
+        by_attempt: dict[int, list[str]] = defaultdict(list)
+        for job_id, attempt in self._unmarked.items():
+            by_attempt[attempt].append(job_id)
+        for attempt, jobs in by_attempt.items():
+            for start in range(0, len(jobs), BATCH):
+                with self.database.transaction() as transaction:
+                    some = sorted(jobs[start : start + BATCH])
+                    transaction.execute("mark_published", jobs=some, attempt=attempt)
+        self._unmarked = {}
+
+
+def _order(command: StartJob) -> tuple[datetime, int, str]:
+    return command.due, -command.spec.priority, command.job_id
+
+
+def _wait(pending: Sequence[Pending]) -> None:
+    for sent in pending:
+        sent.wait(SEND_TIMEOUT_S)
+

@@ -1,0 +1,99 @@
+"""What of the schedules is kept in memory: the agenda of the next minute, and of overdue things.
+
+The database holds all due times in their order (`by_next_due`); the agenda takes from it in
+portions. So a start waits for no million of rows, and memory holds what is near.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from common.db import Row, Transaction
+from scheduler.domain.agenda import Act, Agenda, Entry
+from scheduler.domain.schedule import DELETED, Schedule
+from scheduler.ledger import limits_of, view_of
+
+HORIZON = timedelta(seconds=60)
+PORTION = 10_000
+DOWN_AFTER = timedelta(seconds=10)
+"""A due time so long ago was missed while the platform was down: the misfire policy decides."""
+
+_BEGINNING = (datetime(1970, 1, 1, tzinfo=UTC), "")
+
+
+@dataclass
+class Resident:
+    """The agenda, and the backlog of what was missed. Guarded by the scheduler's lock."""
+
+    agenda: Agenda = field(default_factory=Agenda)
+    backlog: Agenda = field(default_factory=Agenda)
+    up_since: dict[int, datetime] = field(default_factory=dict)
+    _loaded_to: tuple[datetime, str] = _BEGINNING
+
+    def __len__(self) -> int:
+        return len(self.agenda) + len(self.backlog)
+
+    def forget(self) -> None:
+        """Begin anew: nothing is loaded."""
+        self.agenda.clear()
+        self.backlog.clear()
+        self._loaded_to = _BEGINNING
+
+    def take_over(self, gained: Collection[int], held: Collection[int], now: datetime) -> None:
+        """Note since when we look after each shard."""
+        since = {shard: self.up_since.get(shard, now) for shard in held}
+        self.up_since = since | dict.fromkeys(gained, now - DOWN_AFTER)
+
+    def was_away(self, now: datetime) -> None:
+        """Nothing was looked after for a while: frozen, or without a database."""
+        self.up_since = dict.fromkeys(self.up_since, now - DOWN_AFTER)
+
+    def wants_more(self, now: datetime) -> bool:
+        return self._loaded_to[0] < now + HORIZON / 2
+
+    def load(self, transaction: Transaction, now: datetime) -> bool:
+        """Take the next portion of due times in; return whether the horizon is reached."""
+        until = now + HORIZON
+        due, instance_id = self._loaded_to
+        rows = transaction.all(
+            "due_soon", due=due, instance_id=instance_id, until=until, limit=PORTION
+        )
+        for row in rows:
+            if row["shard"] in self.up_since:
+                self._put(row["instance_id"], row["next_due"], row["shard"], row["priority"])
+        if len(rows) == PORTION:
+            self._loaded_to = rows[-1]["next_due"], rows[-1]["instance_id"]
+            return False
+        self._loaded_to = until, "~"  # after every instance id
+        return True
+
+    def plan(self, schedule: Schedule) -> None:
+        """Put a schedule's next due time on the agenda, if it is ours, near, and has one."""
+        key, due = schedule.instance_id, schedule.next_due
+        self.agenda.drop(Act.START, key)
+        self.backlog.drop(Act.START, key)
+        is_ours = schedule.shard in self.up_since and schedule.state != DELETED
+        if due is not None and is_ours and (due, key) <= self._loaded_to:
+            self._put(key, due, schedule.shard, schedule.spec.priority)
+
+    def plan_stop(self, row: Row | Mapping[str, object]) -> None:
+        """Put on the agenda when a job must be looked at, or take it off."""
+        at = limits_of(row).next_stop(view_of(row))
+        job_id = str(row["job_id"])
+        if at is None:
+            self.agenda.drop(Act.KILL, job_id)
+        else:
+            self.agenda.put(at, Act.KILL, job_id)
+
+    def put_back(self, entries: Collection[Entry]) -> None:
+        for entry in entries:
+            self.agenda.put(entry.at, entry.act, entry.key, entry.priority)
+
+    def next_at(self) -> datetime | None:
+        return self.agenda.next_at()
+
+    def _put(self, key: str, due: datetime, shard: int, priority: int) -> None:
+        is_missed = due < self.up_since[shard]
+        (self.backlog if is_missed else self.agenda).put(due, Act.START, key, priority)

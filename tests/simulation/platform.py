@@ -1,0 +1,265 @@
+"""The whole platform in one process, living through a scenario, and the history it leaves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from common.db.memory import MemoryDatabase
+from common.db.queries import parse_queries
+from common.messages import (
+    APP_INSTANCES,
+    NODE_LOADS,
+    InstanceChanged,
+    NodeLoad,
+    encode,
+    fixed_topics,
+    node_topics,
+)
+from common.schedule.spec import spec_to_json
+from load_balancer.domain.load import harmonic_mean
+from tests.checker.history import Blind, History, Move, Row
+from tests.simulation.machines import Machine
+from tests.simulation.scenario import Scenario, Wanted, at
+from tests.simulation.services import Backbone
+from tests.simulation.world import Process, World
+
+QUERIES = parse_queries((Path(__file__).parent / "platform.sql").read_text(encoding="utf-8"))
+DATABASES = {
+    "rota_scheduler": "scheduler", "rota_deployer": "deployment_manager",
+    "rota_nodes": "node_manager",
+}  # fmt: skip
+LOADS_EVERY_S = 5.0
+APPLIED_WITHIN_S = 2.0
+SETTLED_WITHIN_S = 150.0
+LOOK_EVERY_S = 5.0
+TMPFS = Path("/dev/shm")
+
+
+class Platform:
+    """A world with everything in it."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.world = World(scenario.seed)
+        self.backbone = Backbone(self.world)
+        self.folder = Path(tempfile.mkdtemp(prefix="rota-sim-", dir=TMPFS if TMPFS.is_dir() else None))
+        self._set_up()
+        self.machines = [
+            Machine(self.world, f"m{number}", self.folder)
+            for number in range(1, scenario.machines + 1)
+        ]
+        make = self.backbone.service
+        self.schedulers = [make("scheduler", "ab"[n]) for n in range(scenario.schedulers)]
+        self.managers = [make("deployment_manager", "a"), make("node_manager", "a")]
+        self.clients = [self.backbone.client(machine) for machine in self.machines]
+        self.acked: set[str] = set()
+
+    def live(self) -> History:
+        """Live through the scenario; return what happened."""
+        world = self.world
+        for process in world.processes:
+            world.later(world.rng.uniform(0, 1), process.start)
+        world.later(0.5, self._publish_loads)
+        for wanted in self.scenario.wanted:
+            world.later(world.rng.uniform(0, APPLIED_WITHIN_S), _apply(self, wanted))
+        for begin, kind, length in self.scenario.faults:
+            world.later(begin, _fault(self, kind, length))
+        for moment in self.scenario.kills:
+            world.later(moment, self._kill_any)
+        last_due = max(due for wanted in self.scenario.wanted for due in wanted.dues)
+        world.run_until(max(self.scenario.calm_from, last_due) + 1)
+        self._settle()
+        return self.history()
+
+    def close(self) -> None:
+        for machine in self.machines:
+            for journal in machine.journals:
+                journal.close()
+        self.backbone.database.server.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def history(self) -> History:
+        """Gather what the ledger, the containers and Docker tell."""
+        seen_from = at(self.scenario.calm_from)
+        with self._observer("rota_scheduler").transaction() as transaction:
+            rows = tuple(_row(row) for row in transaction.all("jobs"))
+            moves = tuple(
+                Move(row["job_id"], row["from_state"], row["to_state"])
+                for row in transaction.all("moves")
+            )
+            stored = frozenset(row["instance_id"] for row in transaction.all("schedules"))
+        return History(
+            dues=self.scenario.dues,
+            rows=rows,
+            runs=tuple(run for machine in self.machines for run in machine.runs()),
+            docker=tuple(run for machine in self.machines for run in machine.docker()),
+            moves=moves,
+            observed_until=at(self.world.time),
+            acked=frozenset(self.acked),
+            stored=stored,
+            blind=tuple(self._blind()),
+            calm_from=seen_from,
+        )
+
+    def is_settled(self) -> bool:
+        """Tell whether every job has ended and nothing runs."""
+        with self._observer("rota_scheduler").transaction() as transaction:
+            if transaction.all("live_jobs"):
+                return False
+        return not any(machine.engine.running() for machine in self.machines)
+
+    def _settle(self) -> None:
+        until = self.world.time + SETTLED_WITHIN_S
+        while self.world.time < until and not self.is_settled():
+            self.world.run_until(self.world.time + LOOK_EVERY_S)
+        self.world.run_until(self.world.time + LOOK_EVERY_S)
+
+    def _set_up(self) -> None:
+        server = self.backbone.database.server
+        for database, package in DATABASES.items():
+            server.migrate(database, package)
+        server.create_database("rota_app")
+        with self._observer("rota_app").transaction() as transaction:
+            for table in ("make_instances", "make_requests", "make_node_requests"):
+                transaction.execute(table)
+        bus = self.backbone.broker.bus
+        bus.create_topics(fixed_topics())
+        for number in range(1, self.scenario.machines + 1):
+            bus.create_topics(node_topics(f"m{number}"))
+
+    def _observer(self, database: str) -> MemoryDatabase:
+        return MemoryDatabase(self.backbone.database.server, database, QUERIES)
+
+    def _publish_loads(self) -> None:
+        """The load balancer's part."""
+        world, broker = self.world, self.backbone.broker
+        for machine in self.machines:
+            if not machine.engine.is_down and broker.bus.available:
+                cpu, ram = world.rng.uniform(0, 0.8), world.rng.uniform(0.1, 0.8)
+                load = NodeLoad(
+                    node_id=machine.name, time=at(world.time), sampled_at=at(world.time), cpu=cpu,
+                    ram=ram, load=harmonic_mean(cpu, ram),
+                )  # fmt: skip
+                broker.bus.producer().send(NODE_LOADS, machine.name, encode(load))
+        broker.arrived[NODE_LOADS].set()
+        world.later(LOADS_EVERY_S, self._publish_loads)
+
+    def _kill_any(self) -> None:
+        """A person kills some live job."""
+        with self._observer("rota_scheduler").transaction() as transaction:
+            live = transaction.all("live_jobs")
+        if live:
+            job = self.world.rng.choice(live)
+            with self._observer("rota_app").transaction() as transaction:
+                transaction.execute(
+                    "request", kind="kill", instance_id=job["instance_id"], job_id=job["job_id"]
+                )
+            self.world.note("person kills", job["job_id"])
+
+    def _blind(self) -> list[Blind]:
+        """When no client looked after a machine: its deadlines are then nobody's in this world."""
+        found = []
+        for machine in self.machines:
+            spans = [*(machine.client.down if machine.client else []), *machine.away]
+            found += [Blind(machine.name, at(begin), at(end)) for begin, end in spans]
+        return found
+
+
+def _apply(platform: Platform, wanted: Wanted) -> Callable[[], None]:
+    """The application manager's part: a row, then a wake-up that may be lost."""
+
+    def act() -> None:
+        spec = wanted.spec
+        with platform._observer("rota_app").transaction() as transaction:
+            transaction.execute(
+                "apply", instance_id=spec.id, spec=spec_to_json(spec), image=spec.app,
+                command=json.dumps(spec.command),
+            )  # fmt: skip
+        platform.acked.add(spec.id)
+        broker = platform.backbone.broker
+        if broker.bus.available and platform.world.rng.random() < 0.8:
+            message = encode(InstanceChanged(instance_id=spec.id))
+            broker.bus.producer().send(APP_INSTANCES, spec.id, message)
+            broker.arrived[APP_INSTANCES].set()
+
+    return act
+
+
+def _row(row: dict[str, object]) -> Row:
+    detail = str(row["detail"] or "")
+    return Row(
+        job_id=row["job_id"], instance=row["instance_id"], due=row["due"], ordinal=row["ordinal"],
+        state=row["state"], reason=row["reason"], attempt=row["attempt"], node=row["node"],
+        started_at=row["started_at"], ended_at=row["ended_at"],
+        kill_failed=detail.startswith(("kill failed", "kill not confirmed")), count=row["count"],
+        until=row["until"], seen_at=row["updated_at"],
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def _fault(platform: Platform, kind: str, length: float) -> Callable[[], None]:
+    """Let something go wrong for a while."""
+    world = platform.world
+    broker, database = platform.backbone.broker, platform.backbone.database
+
+    def some() -> Process:
+        return world.rng.choice(world.processes)
+
+    def undo_later(undo: Callable[[], None]) -> None:
+        world.later(length, undo)
+
+    def away(what: object, name: str, *, broken: bool) -> None:
+        setattr(what, name, broken)
+        undo_later(lambda: setattr(what, name, not broken))
+
+    def cut(door: str) -> None:
+        process = some()
+        process.cut.add(door)
+        world.note("cut", f"{process.name} from {door}")
+        undo_later(lambda: process.cut.discard(door))
+
+    def machine_away() -> None:
+        machine = world.rng.choice(platform.machines)
+        if not machine.engine.is_down:
+            machine.away.append((world.time, world.time + length))
+            if kind == "docker away":
+                away(machine.engine, "is_down", broken=True)
+            else:
+                machine.power_off(length)
+            if kind == "reinstall":
+                machine.reinstall()
+
+    def step_clock() -> None:
+        process = world.rng.choice([*platform.schedulers, platform.managers[0]])
+        process.clock_offset_s = world.rng.choice((-3600.0, 3600.0, 5.0))
+        if process.life is not None:
+            process.life.clock.offset_s = process.clock_offset_s
+
+    def replay() -> None:
+        for group in ("scheduler", "deployment_manager", "node-manager", "client-m1"):
+            broker.bus.forget_commits(group)
+        some().die()
+
+    def kill_all() -> None:
+        for process in world.processes:
+            process.die()
+
+    acts: dict[str, Callable[[], None]] = {
+        "kafka away": lambda: away(broker.bus, "available", broken=False),
+        "mysql away": lambda: away(database, "is_down", broken=True),
+        "cut from kafka": lambda: cut("bus"), "cut from mysql": lambda: cut("db"),
+        "freeze": lambda: some().freeze(length), "crash": lambda: some().die(),
+        "stop": lambda: some().stop(), "power off": machine_away, "reinstall": machine_away,
+        "docker away": machine_away, "clock step": step_clock, "replay": replay,
+        "kill all": kill_all,
+    }  # fmt: skip
+
+    def act() -> None:
+        world.note("fault", f"{kind} for {length:g} s")
+        acts[kind]()
+
+    return act
+

@@ -1,0 +1,156 @@
+"""What a seed stands for: some schedules, when they are due, and what goes wrong meanwhile.
+
+When something is due is worked out here by plain arithmetic, not by the platform's calendar.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from common.jobs import job_id_of
+from common.schedule import InstanceSpec
+from common.schedule.spec import Dependency, Recurrence
+from tests.checker.history import Due
+from tests.simulation.world import START, Chaos
+
+FIRST_DUE_S = 12
+POLICIES = ("skip", "skip", "queue_one", "queue_all", "replace", "allow")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One instance, and its due times (seconds since the start) with their stop times."""
+
+    spec: InstanceSpec
+    dues: tuple[float, ...]
+    end: float | None
+    parent: str | None = None
+
+    def told(self) -> Iterator[Due]:
+        """List what the checker is to find."""
+        schedule = self.spec.schedule
+        for due in self.dues:
+            stops = [self.end] if self.end is not None else []
+            if schedule is not None and schedule.duration_s is not None:
+                stops.append(due + schedule.duration_s)
+            for ordinal in range(self.spec.instances):
+                yield Due(
+                    self.spec.id, at(due), ordinal, at(min(stops)) if stops else None,
+                    self.spec.grace_s, standalone=self.spec.machine == "standalone",
+                    parents=self._parents(due),
+                )  # fmt: skip
+
+    def _parents(self, due: float) -> tuple[str, ...]:
+        return () if self.parent is None else (job_id_of(self.parent, at(due), 0),)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A seed, spelled out. `faults` are (second, kind, length in s)."""
+
+    seed: int
+    wanted: tuple[Wanted, ...]
+    chaos: Chaos
+    faults: tuple[tuple[float, str, float], ...]
+    kills: tuple[float, ...]
+    calm_from: float
+    schedulers: int = 2
+    machines: int = 3
+    details: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def dues(self) -> tuple[Due, ...]:
+        return tuple(due for wanted in self.wanted for due in wanted.told())
+
+
+def at(second: float) -> datetime:
+    return START + timedelta(seconds=second)
+
+
+FAULTS = (
+    "kafka away", "mysql away", "cut from kafka", "cut from mysql", "freeze", "crash", "crash",
+    "stop", "power off", "reinstall", "docker away", "clock step", "replay", "kill all",
+)  # fmt: skip
+
+
+def make_scenario(seed: int, *, active_s: int = 90) -> Scenario:
+    """Spell a seed out."""
+    rng = random.Random(f"scenario {seed}")
+    wanted = list(_instances(rng, active_s))
+    chaos = Chaos(
+        crash=rng.choice((0.0, 0.0005, 0.003)),
+        freeze=rng.choice((0.0, 0.0, 0.0005)),
+        error=rng.choice((0.0, 0.002, 0.02)),
+        message=rng.choice((0.0, 0.05, 0.3)),
+        until=active_s,
+    )
+    faults = tuple(
+        sorted(
+            (rng.uniform(2, active_s), rng.choice(FAULTS), rng.choice((2.0, 8.0, 20.0, 45.0)))
+            for _ in range(rng.choice((0, 1, 2, 4)))
+        )
+    )
+    calm_from = max([active_s, *(begin + length for begin, _, length in faults)])
+    kills = tuple(rng.uniform(10, active_s) for _ in range(rng.choice((0, 0, 1, 3))))
+    return Scenario(seed, tuple(wanted), chaos, faults, kills, calm_from)
+
+
+def _instances(rng: random.Random, active_s: int) -> Iterator[Wanted]:
+    for number in range(rng.randint(3, 7)):
+        one = _instance(rng, f"app-{number}", active_s)
+        yield one
+        is_parent = one.spec.instances == 1 and rng.random() < 0.3
+        if is_parent:
+            yield _child(rng, one)
+
+
+def _instance(rng: random.Random, name: str, active_s: int) -> Wanted:
+    start = FIRST_DUE_S + rng.randint(0, 30)
+    step = rng.choice((7, 10, 15, 30, 60))
+    end = start + rng.randint(1, max(2, int(active_s) - start))
+    form = rng.choice(("every", "every", "once"))
+    dues = [start] if form == "once" else list(range(start, end, step))
+    duration_s = rng.choice((None, None, 3, 8, 20))
+    schedule = Recurrence(
+        form=form, start=at(start), end=at(end), step=step if form == "every" else 0,
+        duration_s=duration_s,
+    )  # fmt: skip
+    is_alone = rng.random() < 0.15
+    spec = InstanceSpec(
+        id=name,
+        app="app:1",
+        command=_behaviour(rng),
+        instances=1 if is_alone else rng.choice((1, 1, 1, 2)),
+        machine="standalone" if is_alone else "shared",
+        schedule=schedule,
+        overlap=rng.choice(POLICIES),
+        misfire=rng.choice(("latest", "latest", "all", "skip")),
+        retries=rng.choice((0, 0, 0, 1, 2)),
+        timeout_s=rng.choice((None, None, None, 5)),
+        grace_s=rng.choice((1, 5, 10)),
+        start_deadline_s=rng.choice((20, 60, 3600)),
+        on_node_lost=rng.choice(("wait", "wait", "reschedule", "fail")),
+        priority=rng.choice((10, 50, 90)),
+    )
+    return Wanted(spec, tuple(map(float, dues)), float(end))
+
+
+def _child(rng: random.Random, parent: Wanted) -> Wanted:
+    spec = InstanceSpec(
+        id=f"{parent.spec.id}-child",
+        app="app:1",
+        command=("run", str(rng.choice((1, 4))), "0"),
+        depends_on=(Dependency(instance=parent.spec.id, on=rng.choice(("success", "done"))),),
+        start_deadline_s=rng.choice((60, 3600)),
+        grace_s=1,
+    )
+    return Wanted(spec, parent.dues, None, parent.spec.id)
+
+
+def _behaviour(rng: random.Random) -> tuple[str, ...]:
+    seconds = rng.choice((0.2, 1, 2, 4, 9, 25))
+    code = rng.choice((0, 0, 0, 0, 1))
+    return ("run", str(seconds), str(code)) if rng.random() < 0.85 else ("forever",)
