@@ -1,9 +1,9 @@
-"""How many due times a second the schedule language computes: `python -m benchmarks.schedule_language`.
+"""How many due times a second the schedule language computes.
 
-Two ways to ask for each form: `sequence` asks for the due time after the last one, as a firing
-scheduler does; `random` asks from instants all over ten years, as a start-up does. Processor time of
-one thread is counted, the best of five rounds, so that a busy machine does not tell another figure.
-The last line of output is one JSON object.
+`python -m benchmarks.schedule_language` asks each form in two ways: `sequence` asks for the due
+time after the last one, as a firing scheduler does; `random` from instants all over ten years, as a
+start does. Processor time of one thread is counted, the best of five rounds, so that a busy machine
+tells no other figure. The last line of output is one JSON object.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FORMS = {
     "cron on the 13th or a Friday": ("Asia/Kolkata", "cron: '0 0 13 * fri'", 50_000),
     "cron once a year": ("America/New_York", "cron: '0 0 1 1 *'", 50_000),
     "daily": ("America/New_York", "start_time: '02:30'", 50_000),
-    "daily, some days": ("Europe/Berlin", "start_time: '08:00', end_time: '18:00', days: [mon-fri]", 50_000),
+    "daily, some days": ("Europe/Berlin", "start_time: '08:00', days: [mon-fri]", 50_000),
     "window": ("America/New_York", "start_time: '22:00', end_time: '06:00', interval: 30m", 50_000),
     "every 7 min": ("America/New_York", "start: 2026-01-01T00:00, interval: 7m", 500_000),
     "every day": ("America/New_York", "start: 2026-01-01T02:30, interval: 1d", 50_000),
@@ -75,9 +75,9 @@ def main() -> None:
             rate, spread = rate_of(calendar, way)
             found[f"{name}, {way}"] = round(rate)
             verdict = "ok" if rate >= wanted else f"under {wanted:,}"
-            print(f"{name:30} {way:9} {rate:>11,.0f} /s  spread {spread:4.0%}  {verdict}")
-    print(json.dumps({"id": "schedule_language", "unit": "next_due/s", "ours": found,
-                      "python": platform.python_version(), "machine": platform.machine()}))  # fmt: skip
+            print(f"{name:30}{way:9}{rate:>11,.0f} /s  spread {spread:4.0%}  {verdict}")
+    about = {"python": platform.python_version(), "machine": platform.machine()}
+    print(json.dumps({"id": "schedule_language", "unit": "next_due/s", "ours": found, **about}))
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ It knows no schema: `common.schedule.load` (schedule files) and the platform ini
 
     document = read_document(payload, "platform.yml")
     checker = Checker("platform.yml")
-    if document.root is not None:
-        fields = checker.mapping(document.root, "", known={"version"}, required={"version"})
+    if document.tree is not None:
+        fields = checker.mapping(document.tree, "", known={"version"}, required={"version"})
     ...
     problems = bounded([*document.problems, *checker.problems])
 
-A file may have problems and a root: what could be read is checked too, so that all is told at once.
+A file with problems may have a tree all the same: what could be read is checked too, so that all is
+told at once. Its `root` is None.
 """
 
 from common.documents.checker import Checker

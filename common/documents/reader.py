@@ -25,10 +25,18 @@ _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Document:
-    """What was read: a tree, or None where nothing could be built; and what is wrong with it."""
+    """What was read, and what is wrong with it.
 
-    root: Node | None
+    `root` is None where there is any problem; `tree` is what could be built all the same, for one
+    who wants to tell all that is wrong at once.
+    """
+
+    tree: Node | None
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def root(self) -> Node | None:
+        return None if self.problems else self.tree
 
 
 def read_document(payload: bytes | str, file: str) -> Document:

@@ -77,11 +77,11 @@ def load_many(
 def _read_file(file: str, text: bytes | str, found: _Found) -> None:
     document = read_document(text, file)
     found.problems += document.problems
-    if document.root is None:
+    if document.tree is None:
         found.is_whole = False
         return
     checker = Checker(file)
-    root = checker.mapping(document.root, "", keys_of(FileKeys), required=("version", "instances"))
+    root = checker.mapping(document.tree, "", keys_of(FileKeys), required=("version", "instances"))
     if "version" in root:
         _check_version(checker, root["version"])
     timezone: str | None = "UTC"
