@@ -16,10 +16,10 @@ told at once. Its `root` is None.
 
 from common.documents.checker import Checker
 from common.documents.problem import Problem, bounded
-from common.documents.reader import Document, read_document
+from common.documents.reader import MOST_BYTES, Document, read_document
 from common.documents.tree import Mapping, Node, Scalar, Sequence, Unread
 
 __all__ = [
-    "Checker", "Document", "Mapping", "Node", "Problem", "Scalar", "Sequence", "Unread", "bounded",
-    "read_document",
+    "MOST_BYTES", "Checker", "Document", "Mapping", "Node", "Problem", "Scalar", "Sequence",
+    "Unread", "bounded", "read_document",
 ]  # fmt: skip

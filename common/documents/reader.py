@@ -59,7 +59,7 @@ def _text_of(payload: bytes | str) -> str:
     try:
         raw = payload.encode() if isinstance(payload, str) else payload
         if len(raw) > MOST_BYTES:
-            raise UnreadableError("too_large", f"{len(raw)} bytes; at most {MOST_BYTES} are read",
+            raise UnreadableError("too_large", f"at most {MOST_BYTES} bytes are read",
                                   hint="split the file")  # fmt: skip
         return raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeError as error:
