@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from functools import cached_property
 
 from common.schedule.by_day import ByDay, Window, Windows, cron_form, daily_form
 from common.schedule.days import Chosen
@@ -28,7 +27,12 @@ from common.schedule.spec import InstanceSpec, Recurrence
 
 
 class Calendar:
-    """All due times of one schedule."""
+    """All due times of one schedule. Any thread may use it: what it finds out is kept whole."""
+
+    __slots__ = (
+        "_end", "_floor", "_form", "_last", "_last_by_end", "_recurrence", "_start", "_window",
+        "_zone",
+    )  # fmt: skip
 
     def __init__(
         self, recurrence: Recurrence, timezone: str, chosen: Chosen | None = None
@@ -42,6 +46,8 @@ class Calendar:
         self._form = _form_of(
             recurrence, self._zone, self._start or 0, chosen or Chosen(recurrence)
         )
+        is_counted = recurrence.max_jobs is not None and self._start is not None
+        self._last: int | None = None if is_counted else self._last_by_end
         has_times = recurrence.end_time is not None or recurrence.ends_at_midnight
         self._window = Window(recurrence) if has_times else None
 
@@ -72,7 +78,7 @@ class Calendar:
 
     def previous_due(self, at_or_before: datetime) -> datetime | None:
         """Return the last due time t <= at_or_before."""
-        seconds = min(seconds_of(at_or_before), self._last)
+        seconds = min(seconds_of(at_or_before), self._find_last())
         due = self._form.until(seconds) if seconds > self._floor else None
         return moment_of(due) if due is not None and due > self._floor else None
 
@@ -101,16 +107,16 @@ class Calendar:
         if seconds >= LAST_S:
             return None
         due = self._form.after(seconds)
-        return due if due is not None and due <= self._last else None
+        last = self._last if self._last is not None else self._find_last()
+        return due if due is not None and due <= last else None
 
-    @cached_property
-    def _last(self) -> int:
-        """The latest instant at which anything may be due."""
-        if self._recurrence.max_jobs is None or self._start is None:
-            return self._last_by_end
-        end = self._last_by_end + 1
-        nth = self._form.nth_after(self._floor, self._recurrence.max_jobs, end)
-        return self._floor if nth is None else nth
+    def _find_last(self) -> int:
+        """Return the latest instant at which anything may be due; `max_jobs` is counted once."""
+        if self._last is None:
+            count, end = self._recurrence.max_jobs or 0, self._last_by_end + 1
+            nth = self._form.nth_after(self._floor, count, end)
+            self._last = self._floor if nth is None else nth
+        return self._last
 
 
 def compile_schedule(spec: InstanceSpec) -> Calendar | None:

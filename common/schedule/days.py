@@ -8,6 +8,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Iterator
 from datetime import date
+from functools import cache
 from typing import Protocol
 
 from common.schedule.cron import Cron, parse_cron
@@ -38,6 +39,8 @@ class Weekdays:
     long list of excluded days is walked once and not for every zone and instance.
     """
 
+    __slots__ = ("_excluded", "_free", "_is_every_day", "_weekdays")
+
     def __init__(self, weekdays: frozenset[int], excluded: frozenset[int]) -> None:
         self._weekdays = weekdays
         self._excluded = excluded
@@ -66,6 +69,8 @@ class Weekdays:
 
 class CronDays:
     """The dates of a cron text, month by month. Any thread may use it, as `Weekdays`."""
+
+    __slots__ = ("_cron", "_excluded", "_free")
 
     def __init__(self, cron: Cron, excluded: frozenset[int]) -> None:
         self._cron = cron
@@ -122,6 +127,16 @@ class CronDays:
         return self._cron.month_days[monthrange(year, number)]
 
 
+@cache
+def _known_weekdays(weekdays: frozenset[int]) -> Weekdays:
+    return Weekdays(weekdays, frozenset())
+
+
+def _weekdays(weekdays: frozenset[int], excluded: frozenset[int]) -> Weekdays:
+    """Share what excludes nothing: there are 127 of them."""
+    return Weekdays(weekdays, excluded) if excluded else _known_weekdays(weekdays)
+
+
 class Chosen:
     """What a schedule says of days, the same in every zone: made once for many calendars."""
 
@@ -129,11 +144,11 @@ class Chosen:
         excluded = frozenset(day.toordinal() for day in recurrence.exclude)
         self.cron = parse_cron(recurrence.cron) if recurrence.cron else None
         self.days: Days
+        self.has_excluded = bool(excluded)
         if self.cron is None:
-            self.days = Weekdays(frozenset(recurrence.days) or WEEK, excluded)
+            self.days = _weekdays(frozenset(recurrence.days) or WEEK, excluded)
         elif self.cron.is_weekly:
             weekdays = frozenset((day - 1) % 7 for day in self.cron.weekdays)
-            self.days = Weekdays(weekdays, excluded)
+            self.days = _weekdays(weekdays, excluded)
         else:
             self.days = CronDays(self.cron, excluded)
-        self.has_excluded = bool(excluded)

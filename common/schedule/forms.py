@@ -22,6 +22,8 @@ MONTHS_BEFORE_10000 = 120_000
 class Form(ABC):
     """All due times of a schedule without its bounds."""
 
+    __slots__ = ()  # here and below: a million schedules may be resident
+
     @abstractmethod
     def after(self, seconds: int) -> int | None:
         """Return the first due time strictly after an instant."""
@@ -44,6 +46,8 @@ class Form(ABC):
 class Once(Form):
     """One written local time: mostly one instant, none in a skipped gap, two in an overlap."""
 
+    __slots__ = ("_instants",)
+
     def __init__(self, instants: tuple[int, ...]) -> None:
         self._instants = instants
 
@@ -56,6 +60,8 @@ class Once(Form):
 
 class Elapsed(Form):
     """Every so many seconds from an instant, on the local dates that are not excluded."""
+
+    __slots__ = ("_days", "_start", "_step", "_zone")
 
     def __init__(self, start: int, step: int, zone: LocalZone, chosen: Chosen) -> None:
         self._start = start
@@ -109,7 +115,7 @@ class Elapsed(Form):
         return min(end, self._zone.instant(midnight_of(day + 1)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Anchor:
     """Where calendar steps begin: on the wall; `instant` where the file gave it an offset."""
 
@@ -119,6 +125,11 @@ class Anchor:
 
 class Steps(Form):
     """Every so many days or months on the zone's wall; months clamp from the anchor."""
+
+    __slots__ = (
+        "_anchor", "_day", "_days", "_first_month", "_is_months", "_policies", "_step", "_time_s",
+        "_zone",
+    )  # fmt: skip
 
     def __init__(
         self, anchor: Anchor, recurrence: Recurrence, zone: LocalZone, chosen: Chosen
