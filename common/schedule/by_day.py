@@ -81,7 +81,7 @@ class ByDay(Form):
                 break
             found, count = due, count - 1
             day = self.day_of(due)
-            if day is None or self._may_cross(day) or self._may_cross(day - 1):
+            if day is None or self._may_cross(day):
                 continue
             base, dues = self._on(day)
             first = bisect_right(dues, due - base)

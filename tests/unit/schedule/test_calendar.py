@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -172,6 +173,12 @@ LINES = [
     # a written day decides also where a clock change moves its time over midnight
     ("Africa/Cairo", '{start_time: "00:30", days: [fri]}', "2026-04-24", ["04-23T22:30Z"]),
     ("Africa/Cairo", '{start_time: "00:30", exclude: "2026-04-24"}', "2026-04-24", []),
+    # a day that never was has no due time, not even one moved to the day after
+    ("Pacific/Apia", '{start_time: "12:00", days: [fri], end: "2012-02-01T00:00"}', "2011-12-31", []),
+    ("Pacific/Apia", '{cron: "0 12 30 * *"}', "2011-12-31", []),
+    ("Pacific/Apia", '{start_time: "12:00", end_time: "18:00", interval: 1h, days: [fri]}', "2011-12-31", []),
+    ("Pacific/Apia", '{start: "2011-12-26T12:00", interval: 2d}', "2011-12-31", []),
+    ("Pacific/Apia", '{start: "2011-11-30T12:00", interval: 1mo}', "2011-12-31", []),
     # once
     ("America/New_York", '{start: "2026-03-08T02:30"}', "2026-03-08", ["03-08T07:30Z"]),
     ("America/New_York", '{start: "2026-11-01T01:30", dst_overlap: second}', "2026-11-01", ["11-01T06:30Z"]),
@@ -267,6 +274,15 @@ def test_max_jobs_takes_the_first_three_from_start(schedule: str, last: str) -> 
     assert len(found) <= 3
     assert calendar.next_due(found[-1]) is None
     assert calendar.previous_due(instant("2030-01-01T00:00Z")) == found[-1]
+
+
+@pytest.mark.parametrize("count", range(1, 25))
+def test_max_jobs_counts_in_order_where_two_days_interleave(count: int) -> None:
+    """St John's put its clocks back at 00:01 to 23:01 of the day before."""
+    keys = 'cron: "*/15 23,0 * * *", start: "2006-10-28T22:00", dst_overlap: both'
+    unlimited = calendar_of("America/St_Johns", f"{{{keys}}}").iterate(instant("2006-01-01T00:00Z"))
+    limited = calendar_of("America/St_Johns", f"{{{keys}, max_jobs: {count}}}")
+    assert list(limited.iterate(instant("2006-01-01T00:00Z"))) == list(islice(unlimited, count))
 
 
 def test_a_due_time_counts_once_for_max_jobs_whatever_instances() -> None:
