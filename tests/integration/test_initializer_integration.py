@@ -78,8 +78,10 @@ def operator(tmp_path_factory):
 
 def test_a_machine_with_another_host_key_is_sent_nothing(operator):
     operator.write(host_key=OTHER_KEY)
-    told = operator.rota("up", code=7).stderr
-    operator.write()
+    try:
+        told = operator.rota("up", code=7).stderr
+    finally:
+        operator.write()
     assert operator.host_key in told
     assert "nothing was sent" in told
     assert "ssh-keygen -lf" in told
@@ -91,8 +93,10 @@ def test_a_machine_with_another_host_key_is_sent_nothing(operator):
 def test_a_machine_without_sudo_is_named_with_reason_and_fix(operator):
     root = ("docker", "exec", operator.machine.name)
     output(*root, "mv", "/etc/sudoers.d/deploy", "/root/deploy")
-    told = operator.rota("up", code=7).stderr
-    output(*root, "mv", "/root/deploy", "/etc/sudoers.d/deploy")
+    try:
+        told = operator.rota("up", code=7).stderr
+    finally:
+        output(*root, "mv", "/root/deploy", "/etc/sudoers.d/deploy")
     assert "m1" in told
     assert "may not use sudo without a password" in told
     assert "sudoers.d" in told
