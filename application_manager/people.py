@@ -26,6 +26,10 @@ FIRST_USER = "admin"
 FIRST_TOKEN = "initial"  # noqa: S105 - the name of it
 
 
+HASHER = PasswordHasher(time_cost=5, memory_cost=7168, parallelism=1)
+"""One of OWASP's equals: 7 MiB, five passes; the service has 120 MB."""
+
+
 class LoginRefusedError(Permanent):
     """The name or the password is wrong."""
 
@@ -50,11 +54,10 @@ class Session:
 class People:
     """Tells who is asking. Safe to share between threads."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, hasher: PasswordHasher = HASHER) -> None:
         self._database = database
-        # One of OWASP's equals (7 MiB, five passes), on one thread: each thread that ever hashed
-        # would keep its memory, and the service has 120 MB
-        self._hasher = PasswordHasher(time_cost=5, memory_cost=7168, parallelism=1)
+        self._hasher = hasher
+        # on one thread: each thread that ever hashed would keep its memory
         self._thread = ThreadPoolExecutor(1, "passwords")
         self._nobody = self.hash_password(secrets.token_urlsafe())
 
@@ -115,6 +118,12 @@ class People:
                                 user_name=name, csrf_token=session.csrf_token)  # fmt: skip
             store.record(transaction, name, "login", address)
         return session
+
+    def is_password_of(self, name: str, password: str) -> bool:
+        """Tell whether this is the user's password."""
+        with self._database.transaction() as transaction:
+            row = transaction.one("find_user", name=name)
+        return row is not None and self._is_right(row["password_hash"], password)
 
     def log_out(self, cookie: str) -> None:
         """End a session."""

@@ -21,16 +21,13 @@ from common.messages import (
     RunningContainer,
 )
 from deployment_manager.domain.deployment import D, Deployment, Key
-from deployment_manager.domain.news import (
-    apply_container,
-    find_again,
-    find_missing,
-    give_up_node,
-    lose_node,
-)
+from deployment_manager.domain.news import apply_container, find_again, find_missing
+from deployment_manager.drain import letting_go
+from deployment_manager.fleet import Fleet
 from deployment_manager.round import Round, Rule
 from deployment_manager.service import Deployer
 
+_LETTING_GO = {NodeState.LOST, NodeState.REMOVED, NodeState.DRAINING}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ASK_AFTER_S = 8.0
 MISSING_AFTER_S = 15.0
@@ -100,25 +97,20 @@ class Reconciler:
                 self._deployer.sender.flush()
 
     def settle(self) -> None:
-        """Let go of what is on lost and removed nodes."""
+        """Let go of what is on nodes that are lost, removed or drained."""
         with self._deployer.lock:
             self._deployer.ensure_loaded()
-            fleet = self._deployer.fleet
+            fleet, now = self._deployer.fleet, self._clock.now()
             changes = [
                 (deployment.key, rule)
                 for node in fleet.nodes.values()
-                if node.state in {NodeState.LOST, NodeState.REMOVED}
+                if node.state in _LETTING_GO
                 for deployment in fleet.on_node(node.node_id)
-                if (rule := self._rule_for(node, deployment)) is not None
+                if (rule := letting_go(fleet, node, deployment, now)) is not None
             ]
-            if changes:
-                self._deployer.run(lambda round_: _apply_all(round_, changes))
-
-    def _rule_for(self, node: NodeChanged, deployment: Deployment) -> Rule | None:
-        now = self._clock.now()
-        if node.state is NodeState.REMOVED:
-            return lambda d: give_up_node(d, now)
-        return (lambda d: lose_node(d, now)) if lose_node(deployment, now) else None
+            lifted = [name for name in fleet.cordons if _is_taken_over(fleet, name)]
+            if changes or lifted:
+                self._deployer.run(lambda round_: _settle(round_, changes, lifted))
 
     def _apply(self, round_: Round, news: ContainerChanged) -> None:
         now = self._clock.now()
@@ -180,6 +172,20 @@ class Reconciler:
 def _apply_all(round_: Round, changes: Sequence[tuple[Key, Rule]]) -> None:
     for key, rule in changes:
         round_.apply(key, rule)
+
+
+def _settle(
+    round_: Round, changes: Sequence[tuple[Key, Rule]], lifted: Sequence[str]
+) -> None:
+    for node in lifted:
+        round_.uncordon(node)
+    _apply_all(round_, changes)
+
+
+def _is_taken_over(fleet: Fleet, node: str) -> bool:
+    """Tell whether a cordoned node is an operator's business by now, or was away."""
+    member = fleet.nodes.get(node)
+    return member is not None and member.state in _LETTING_GO
 
 
 def _is_from_before(deployment: Deployment, at: datetime) -> bool:

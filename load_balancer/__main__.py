@@ -11,7 +11,7 @@ from common.lifecycle import Context, Service, every, forever, run
 from common.machines import Machine
 from common.messages import NODES
 from common.ssh.paramiko_door import ParamikoDoor
-from load_balancer.sampler import LocalProbe, Probe, SshProbe
+from load_balancer.sampler import USER, LocalProbe, Probe, SshProbe, target_of
 from load_balancer.service import SWEEP_S, Balancer, MachineMap
 
 
@@ -23,9 +23,12 @@ def build(context: Context) -> Service:
     door = ParamikoDoor()
     proc = settings.text("LOAD_BALANCER_PROC", "/proc")
     key_file = settings.path("LOAD_BALANCER_KEY_FILE")
+    user = settings.text("LOAD_BALANCER_USER", USER)
 
     def make_probe(machine: Machine) -> Probe:
-        return LocalProbe(proc) if machine.local else SshProbe(door, machine, key_file)
+        if machine.local:
+            return LocalProbe(proc)
+        return SshProbe(door, target_of(machine, user, key_file))
 
     machines = MachineMap(settings.path("LOAD_BALANCER_MACHINES_FILE"))
     balancer = Balancer(machines, make_probe, producer, context.clock)

@@ -1,4 +1,4 @@
-"""Routes of jobs: list, show, why here, logs, kill."""
+"""Routes of jobs: list, show, why here, logs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from fastapi import APIRouter, Path, Query
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from application_manager.api.guard import Operator, Viewer
+from application_manager.api.guard import Viewer
 from application_manager.api.paging import cursor_of, read_cursor
 from application_manager.api.parts import Parts, PartsDep
 from application_manager.ledger import (
     JobFilter,
-    ask_for_job,
     attempts_of,
     list_jobs,
     show_job,
@@ -87,15 +86,6 @@ async def logs(
     options |= {"tail": str(tail)} if tail is not None else {}
     output = await open_log(url, options, parts.client_token or Secret(""), parts.stopping)
     return StreamingResponse(output, media_type="text/plain; charset=utf-8")
-
-
-@router.post("/{job_id}/kill", status_code=202)
-def kill(job_id: JobId, parts: PartsDep, actor: Operator) -> dict[str, Any]:
-    """Ask for a job to be stopped; 409 when it has ended already."""
-    with parts.database.transaction() as transaction:
-        job = ask_for_job(transaction, job_id, "kill", actor)
-    parts.publish()
-    return {"job_id": job_id, "state": job["state"], "requested": "kill"}
 
 
 def _log_address(parts: Parts, job_id: str, attempt: int | None) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tests.checker.history import Due, History, Row, Run, Violation
@@ -121,15 +122,22 @@ def _p2_one_container_per_attempt(history: History) -> Found:
             if len(names) > 1:
                 yield Violation("P2", f"{job} attempt {attempt}: {sorted(names)} ({what})")
     known = {row.job_id: row for row in history.rows}
+    deaths = {run.container: run.died_at for run in history.docker}
     for job, runs in _runs_by_job(history).items():
         row = known.get(job)
         if row is None:
             yield Violation("P2", f"{job} ran on {runs[0].node} and no row asked for it")
         elif max(run.attempt for run in runs) > row.attempt:
             yield Violation("P2", f"{job} ran attempt {max(run.attempt for run in runs)} unasked")
-        for earlier, later in _overlapping(runs, history.observed_until):
+        ended = [_with_death(run, deaths) for run in runs]
+        for earlier, later in _overlapping(ended, history.observed_until):
             if earlier.attempt != later.attempt:
                 yield Violation("P2", f"{job}: attempts overlap at {later.started_at}")
+
+
+def _with_death(run: Run, deaths: Mapping[str, datetime | None]) -> Run:
+    """A container that was killed could not write its end down; Docker saw it."""
+    return run if run.ended_at else replace(run, ended_at=deaths.get(run.container))
 
 
 def _p3_never_early(history: History) -> Found:

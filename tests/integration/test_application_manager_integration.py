@@ -81,7 +81,7 @@ def test_every_query_is_one_that_the_server_takes(database: MySqlDatabase) -> No
 def _refusal(database: MySqlDatabase, name: str, text: str) -> str | None:
     values: dict[str, Any] = dict.fromkeys(re.findall(r"%\((\w+)\)s", text))
     values |= {key: [1] for key in values.keys() & {"instances", "ids", "jobs", "states", "subjects"}}
-    values |= {key: 1 for key in values.keys() & {"limit"}}
+    values |= dict.fromkeys(values.keys() & {"limit"}, 1)
     try:
         with database.transaction() as transaction:
             is_read = text.lstrip().upper().startswith("SELECT")
@@ -108,7 +108,7 @@ def test_an_upload_takes_effect_once_and_versions_rise(database: MySqlDatabase) 
 def test_rivals_apply_one_after_the_other_and_one_plan_only_holds(database: MySqlDatabase) -> None:
     schedules = Schedules(database, lambda: None)
     given = upload("rival", more="priority: 1")
-    etag = schedules.plan(given).etag
+    etag = schedules.plan(given)[0].etag
 
     def try_it(_: int) -> str:
         try:

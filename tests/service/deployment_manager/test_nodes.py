@@ -307,6 +307,81 @@ def test_a_kill_on_a_lost_node_stays_wanted_until_the_node_is_back(bench):
     assert bench.database.cordons() == []
 
 
+def drained(bench, mode):
+    bench.node("m1", NodeState.DRAINING, drain=mode)
+    bench.step()
+
+
+def test_a_drain_that_waits_lets_jobs_end_by_themselves(bench):
+    bench.node("m1")
+    start = bench.run_one(on_node_lost="reschedule")
+    drained(bench, "wait")
+    assert bench.commands("m1", StopContainer) == []
+    bench.ends(start)
+    bench.start("b.1.0")
+    bench.step()
+    assert (bench.state(), bench.state("b.1.0")) == ("SUCCEEDED", "PENDING")
+
+
+def test_a_drain_that_moves_takes_only_what_may_and_has_somewhere_to_go(bench):
+    bench.node("m1")
+    mover = bench.run_one("a.1.0", on_node_lost="reschedule")
+    bench.run_one("b.1.0")
+    drained(bench, "move")
+    assert bench.commands("m1", StopContainer) == []  # there is nowhere to go
+    bench.node("m2")
+    bench.step()
+    assert [one.job_id for one in bench.commands("m1", StopContainer)] == ["a.1.0"]
+    assert bench.commands("m2") == []
+    bench.ends(mover, 143, StopCause.COMMAND)
+    bench.step()
+    assert bench.started("m2").epoch == 2
+    assert bench.state("b.1.0") == "RUNNING"
+
+
+def test_a_move_that_meets_a_kill_is_killed(bench):
+    bench.node("m1")
+    bench.node("m2", load=(0.5, 0.5))
+    mover = bench.run_one(on_node_lost="reschedule")
+    drained(bench, "move")
+    bench.kill()
+    bench.step()
+    bench.ends(mover, 143, StopCause.COMMAND)
+    bench.step()
+    assert (bench.state(), bench.commands("m2")) == ("CANCELLED", [])
+
+
+def test_a_drain_by_force_stops_all(bench):
+    bench.node("m1")
+    starts = [bench.run_one(f"{name}.1.0") for name in "ab"]
+    drained(bench, "force")
+    assert len(bench.commands("m1", StopContainer)) == 2
+    for start in starts:
+        bench.ends(start, 143, StopCause.COMMAND)
+    bench.step()
+    assert {bench.state(f"{name}.1.0") for name in "ab"} == {"CANCELLED"}
+    bench.node("m1")
+    bench.start("c.1.0")
+    bench.step()
+    assert bench.started(job_id="c.1.0")
+
+
+def test_an_operator_who_drains_a_cordoned_node_takes_it_over(bench):
+    bench.node("m1")
+    bench.run_one()
+    bench.kill()
+    for _ in range(6):
+        bench.step()
+        bench.pass_time(16)
+    assert bench.database.cordons() == ["m1"]
+    drained(bench, "wait")
+    bench.node("m1")
+    bench.start("b.1.0")
+    bench.step()
+    assert bench.database.cordons() == []
+    assert bench.started(job_id="b.1.0")
+
+
 def test_old_samples_give_way_to_the_least_recently_used(bench):
     bench.node("m1", load=(0.8, 0.8))
     bench.node("m2", load=(0.1, 0.1))
