@@ -28,6 +28,9 @@ _MACHINES = (
     Column("detail", "detail", is_wide=True),
 )  # fmt: skip
 _STEPS = tuple(Column(key, key) for key in ("machine", "action", "risk", "reason"))
+_FINDINGS = tuple(
+    Column(key, key) for key in ("code", "severity", "machine", "title", "evidence", "fix")
+)
 _PLACED = tuple(Column(key, key) for key in ("service", "machine", "reason"))
 DEFAULT = Path("platform.yml")
 
@@ -90,6 +93,33 @@ def show_plan(
     print(changes + later, file=sys.stderr)
     if detailed_exitcode and found.has_changes:
         raise typer.Exit(ExitCode.HAS_CHANGES)
+
+
+@app.command()
+def doctor(file: File = None, output: Output = Format.TABLE) -> None:
+    """Look for what is wrong, on every machine, and tell the fix; changes nothing.
+
+    Exits 1 when there is an error. Example: rota platform doctor -f platform.yml
+    """
+    import sys
+
+    from common.clock import SystemClock
+    from common.ssh.paramiko_door import ParamikoDoor
+    from platform_initializer.doctor import diagnose
+
+    with translated():
+        found = diagnose(_described(file), ParamikoDoor(), SystemClock())
+    if output is Format.TABLE:
+        for one in found.findings:
+            print(f"{one.code} {one.severity}: {one.machine}: {one.title}")
+            print(f"    seen: {one.evidence}\n    why:  {one.why}\n    fix:  {one.fix}")
+    else:
+        print_rows([vars(one) for one in found.findings], _FINDINGS, output, "code")
+    errors = sum(one.severity == "error" for one in found.findings)
+    print(f"{found.checks} checks on {found.machines} machines: {errors} errors, "
+          f"{len(found.findings) - errors} warnings", file=sys.stderr)  # fmt: skip
+    if errors:
+        raise typer.Exit(ExitCode.UNEXPECTED)
 
 
 @app.command()
