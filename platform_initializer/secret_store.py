@@ -11,6 +11,7 @@ import os
 import secrets
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.errors import ConfigError
 from common.secret import Secret
+from platform_initializer.certificates import Pair, is_good, issue, make_authority
 
 KAFKA_USERS = (
     "rota_admin", "rota_scheduler", "rota_deployer", "rota_balancer", "rota_nodes", "rota_app",
@@ -39,11 +41,17 @@ class SecretStore:
         self._path = path
         self.is_new = not path.exists()
         self._values = _read(path)
+        self._is_kept = True
 
     @property
     def is_password_shown(self) -> bool:
         """Tell whether a person was shown the admin's password already."""
         return _SHOWN in self._values
+
+    @property
+    def ca_file(self) -> Path:
+        """Where the authority's certificate stands beside the store."""
+        return self._path.with_name("ca.pem")
 
     def mark_password_shown(self) -> None:
         """Remember that it was shown: it is shown once."""
@@ -55,6 +63,7 @@ class SecretStore:
 
         With `keep` False nothing is written: for a look at what would be done.
         """
+        self._is_kept = keep
         missing = [name for name in (*_WORDS, "kafka_cluster_id", "sampler_key", "tool_key")
                    if name not in self._values]  # fmt: skip
         if not missing:
@@ -66,7 +75,27 @@ class SecretStore:
 
     def text(self, name: str) -> str:
         """Reveal one, for the file or the call that needs it."""
+        if name == "kafka_users":
+            return "".join(f"{user}:{self.text(f'kafka_{user}')}\n" for user in KAFKA_USERS)
+        if name == "tls_kafka":
+            return self.text("tls_kafka_key") + self.text("tls_kafka_cert")
         return self._values[name]
+
+    def certify(self, platform: str, addresses: Mapping[str, str], now: datetime) -> None:
+        """Have a good certificate of our own authority for each server's address."""
+        if "ca_cert" not in self._values:
+            made = make_authority(platform, now)
+            self._values |= {"ca_cert": made.certificate, "ca_key": made.key}
+        authority = Pair(self._values["ca_cert"], self._values["ca_key"])
+        for service, address in addresses.items():
+            cert, key = f"tls_{service}_cert", f"tls_{service}_key"
+            pair = Pair(self._values.get(cert, ""), self._values.get(key, ""))
+            if pair.certificate and is_good(pair, authority, [address], now):
+                continue
+            made = issue(authority, service, [address], now)
+            self._values |= {cert: made.certificate, key: made.key}
+        if self._is_kept:
+            self._save()
 
     def secret(self, name: str) -> Secret:
         return Secret(self._values[name])
@@ -77,11 +106,8 @@ class SecretStore:
 
     def _save(self) -> None:
         write_private(self._path, json.dumps(self._values, indent=2) + "\n")
-
-
-def kafka_users_file(store: SecretStore) -> str:
-    """Return the lines ``user:password`` that the broker makes its users from, admin first."""
-    return "".join(f"{user}:{store.text(f'kafka_{user}')}\n" for user in KAFKA_USERS)
+        if "ca_cert" in self._values:  # no secret: what a client checks the servers by
+            self.ca_file.write_text(self._values["ca_cert"], encoding="utf-8")
 
 
 def write_private(path: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Makes the platform's topics: ``python3 -m platform_initializer.topics [NODE...]``.
+"""Makes topics and permissions: ``python3 -m platform_initializer.topics [NODE...]``.
 
 Run in a container beside Kafka, since the tool itself may reach the machines by SSH only.
 """
@@ -12,6 +12,7 @@ from common.bus.kafka import KafkaBus
 from common.config import Settings
 from common.errors import RotaError
 from common.messages.topics import fixed_topics, node_topics
+from platform_initializer.access import access_rules
 
 
 def main() -> int:
@@ -20,11 +21,13 @@ def main() -> int:
     try:
         bus = KafkaBus(Settings(os.environ).kafka(), "initializer")
         made = bus.create_topics(wanted)
+        rules = access_rules(sys.argv[1:])
+        bus.grant(rules)
         bus.close()
     except RotaError as error:
         print(f"topics: {error}", file=sys.stderr)
         return 1
-    print(f"{len(made)} topics made, {len(wanted) - len(made)} were there")
+    print(f"{len(made)} topics made of {len(wanted)}; {len(rules)} permissions")
     return 0
 
 

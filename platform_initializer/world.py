@@ -22,7 +22,7 @@ from platform_initializer.domain.services import (
 from platform_initializer.host import Host, RemoteFile
 from platform_initializer.local_images import OURS, LocalImage
 from platform_initializer.machines import Machine
-from platform_initializer.secret_store import SecretStore, kafka_users_file, public_key
+from platform_initializer.secret_store import SecretStore, public_key
 
 SAMPLER_HOME = "/var/lib/rota-sampler"
 SAMPLER_PATH = "/usr/local/lib/rota/sampler.sh"
@@ -84,8 +84,6 @@ class World:
         """Return the files in a service's secrets folder, readable by its user alone."""
         uid = uid_of(service)
         contents = {name: self.store.text(key) for name, key in secrets_of(service).items()}
-        if service == "kafka":
-            contents["users"] = kafka_users_file(self.store)
         return [
             RemoteFile(f"/etc/rota/secrets/{service}/{name}", text.encode(), 0o400, uid)
             for name, text in sorted(contents.items())

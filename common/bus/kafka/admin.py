@@ -10,7 +10,8 @@ from typing import Any
 from kafka import errors as driver
 from kafka.admin import KafkaAdminClient
 
-from common.bus import BusUnavailableError, TopicSpec
+from common.bus import Access, BusUnavailableError, TopicSpec
+from common.bus.kafka.access import grant
 from common.bus.kafka.client import build, translated
 from common.clock import Clock
 
@@ -52,6 +53,13 @@ class KafkaAdmin:
             created = [topic.name for topic in missing if _create(client, topic)]
             client.wait_for_topics(created)
         return created
+
+    def grant(self, rules: Collection[Access]) -> None:
+        """Allow what the rules say; raise `BusUnavailableError` when the brokers refuse."""
+        with self._connected() as client:
+            refused = grant(client, rules)
+        if refused:
+            raise BusUnavailableError(f"Kafka: {refused} of {len(rules)} permissions were refused")
 
     def ping(self, timeout_s: float) -> None:
         with self._connected(timeout_s) as client:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from threading import Lock
 
-from common.bus import BusUnavailableError, Partition, TopicSpec
+from common.bus import Access, BusUnavailableError, Partition, TopicSpec
 from common.bus.kafka.admin import KafkaAdmin
 from common.bus.kafka.client import arguments_of
 from common.bus.kafka.consumer import KafkaConsumer
@@ -43,6 +43,10 @@ class KafkaBus:
 
     def create_topics(self, topics: Collection[TopicSpec]) -> Collection[str]:
         return self._admin.create(topics)
+
+    def grant(self, rules: Collection[Access]) -> None:
+        """Allow what the rules say: the initializer's; the twin in memory has no users."""
+        self._admin.grant(rules)
 
     def ping(self, timeout_s: float) -> None:
         self._admin.ping(timeout_s)
