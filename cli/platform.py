@@ -7,16 +7,15 @@ from typing import Annotated
 
 import typer
 
+from cli import platform_day2
 from cli.errors import CliError, ExitCode
 from cli.output import Column, Format, print_one, print_rows
 from cli.platform_errors import translated
-from platform_initializer.domain.description import Description, local_description
+from cli.platform_file import File, Output, described
 
 app = typer.Typer(no_args_is_help=True, help="Bring the platform up, and look after it.")
 render = typer.Typer(no_args_is_help=True, help="Print or write what is made from the same plan.")
 app.add_typer(render, name="render")
-File = Annotated[Path | None, typer.Option("-f", "--file", help="the platform's file")]
-Output = Annotated[Format, typer.Option("-o", "--output", help="how to print")]
 _SERVICES = (
     Column("machine", "machine"), Column("service", "service"), Column("state", "state"),
     Column("health", "health"), Column("restarts", "restarts"), Column("image", "image"),
@@ -28,11 +27,7 @@ _MACHINES = (
     Column("detail", "detail", is_wide=True),
 )  # fmt: skip
 _STEPS = tuple(Column(key, key) for key in ("machine", "action", "risk", "reason"))
-_FINDINGS = tuple(
-    Column(key, key) for key in ("code", "severity", "machine", "title", "evidence", "fix")
-)
 _PLACED = tuple(Column(key, key) for key in ("service", "machine", "reason"))
-DEFAULT = Path("platform.yml")
 
 
 @app.command()
@@ -49,7 +44,7 @@ def up(file: File = None) -> None:
     from platform_initializer import up as work
 
     with translated(), watching() as progress:
-        result = work.up(_described(file), ParamikoDoor(), progress)
+        result = work.up(described(file), ParamikoDoor(), progress)
     save_connection(result.url, result.token)
     if result.steps_done:
         print(f"{result.steps_done} changes, {result.seconds:.0f} s", file=sys.stderr)
@@ -78,7 +73,7 @@ def show_plan(
     from platform_initializer.preview import preview
 
     with translated():
-        found = preview(_described(file), ParamikoDoor())
+        found = preview(described(file), ParamikoDoor())
     rows = [{"machine": name, "action": "make the machine", "reason": "it is not there",
              "risk": "none"} for name in found.missing]  # fmt: skip
     rows += [{"machine": step.machine, "action": step.title, "reason": step.reason,
@@ -96,40 +91,13 @@ def show_plan(
 
 
 @app.command()
-def doctor(file: File = None, output: Output = Format.TABLE) -> None:
-    """Look for what is wrong, on every machine, and tell the fix; changes nothing.
-
-    Exits 1 when there is an error. Example: rota platform doctor -f platform.yml
-    """
-    import sys
-
-    from common.clock import SystemClock
-    from common.ssh.paramiko_door import ParamikoDoor
-    from platform_initializer.doctor import diagnose
-
-    with translated():
-        found = diagnose(_described(file), ParamikoDoor(), SystemClock())
-    if output is Format.TABLE:
-        for one in found.findings:
-            print(f"{one.code} {one.severity}: {one.machine}: {one.title}")
-            print(f"    seen: {one.evidence}\n    why:  {one.why}\n    fix:  {one.fix}")
-    else:
-        print_rows([vars(one) for one in found.findings], _FINDINGS, output, "code")
-    errors = sum(one.severity == "error" for one in found.findings)
-    print(f"{found.checks} checks on {found.machines} machines: {errors} errors, "
-          f"{len(found.findings) - errors} warnings", file=sys.stderr)  # fmt: skip
-    if errors:
-        raise typer.Exit(ExitCode.UNEXPECTED)
-
-
-@app.command()
 def status(file: File = None, output: Output = Format.TABLE) -> None:
     """Show what runs where, as the machines themselves say it."""
     from common.ssh.paramiko_door import ParamikoDoor
     from platform_initializer import status as work
 
     with translated():
-        found = work.status(_described(file), ParamikoDoor())
+        found = work.status(described(file), ParamikoDoor())
     if output in {Format.JSON, Format.YAML}:
         print_one(found, output)
         return
@@ -160,7 +128,7 @@ def down(
     from platform_initializer import down as work
 
     with translated():
-        description = _described(file)
+        description = described(file)
     if not yes:
         _confirm(description.platform, destroy)
     with translated(), watching() as progress:
@@ -204,10 +172,4 @@ def _confirm(platform: str, destroy: bool) -> None:
         raise CliError("nothing was changed", exit_code=ExitCode.USAGE)
 
 
-def _described(file: Path | None) -> Description:
-    """Read the file; without one (and no platform.yml here) this one machine is meant."""
-    from platform_initializer.document import load_description
-
-    if file is None and not DEFAULT.exists():
-        return local_description(Path.cwd() / ".rota")
-    return load_description(file or DEFAULT)
+platform_day2.add_to(app)

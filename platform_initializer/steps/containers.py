@@ -15,6 +15,8 @@ STORES = ("kafka", "mysql")
 _RUN = """\
 set -eu
 name=$1; shift
+exec 8> "/run/$name.lock"
+flock -w 60 8
 if docker container inspect "$name" > /dev/null 2>&1; then
     docker stop -t 25 "$name" > /dev/null
     docker rm -f "$name" > /dev/null
