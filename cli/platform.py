@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from cli import platform_day2
-from cli.errors import CliError, ExitCode
+from cli.errors import ExitCode
 from cli.output import Column, Format, print_one, print_rows
 from cli.platform_errors import translated
-from cli.platform_file import File, Output, described
+from cli.platform_file import File, Output, Yes, confirm, described
 
 app = typer.Typer(no_args_is_help=True, help="Bring the platform up, and look after it.")
 render = typer.Typer(no_args_is_help=True, help="Print or write what is made from the same plan.")
@@ -115,7 +115,7 @@ def status(file: File = None, output: Output = Format.TABLE) -> None:
 def down(
     file: File = None,
     destroy: Annotated[bool, typer.Option(help="remove data and made machines, too")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    yes: Yes = False,
 ) -> None:
     """Stop the platform; its data stays, unless --destroy.
 
@@ -129,8 +129,11 @@ def down(
 
     with translated():
         description = described(file)
-    if not yes:
-        _confirm(description.platform, destroy)
+    name = description.platform
+    if destroy:
+        confirm(f"This removes platform {name} with all its data.", yes=yes, word=name)
+    else:
+        confirm(f"Stop platform {name}?", yes=yes)
     with translated(), watching() as progress:
         work.down(description, ParamikoDoor(), progress, destroy=destroy)
     print("the platform is down" + (", its data is gone" if destroy else ""), file=sys.stderr)
@@ -155,21 +158,6 @@ def render_secrets(folder: Annotated[Path, typer.Argument(help="where the files 
         names = write_secrets(folder)
     print(f"{len(names)} files are in {folder}, for you alone; log in as admin with the password in"
           f" {folder / 'admin_password.txt'}", file=sys.stderr)  # fmt: skip
-
-
-def _confirm(platform: str, destroy: bool) -> None:
-    import sys
-
-    if not sys.stdin.isatty():
-        raise CliError("this needs a yes", next_command="the same with --yes",
-                       exit_code=ExitCode.USAGE)  # fmt: skip
-    if destroy:
-        print(f"This removes platform {platform} with all its data. Type its name to go on.",
-              file=sys.stderr)  # fmt: skip
-        if input("> ").strip() != platform:
-            raise CliError("nothing was changed", exit_code=ExitCode.USAGE)
-    elif input(f"Stop platform {platform}? [y/N] ").strip().lower() not in {"y", "yes"}:
-        raise CliError("nothing was changed", exit_code=ExitCode.USAGE)
 
 
 platform_day2.add_to(app)

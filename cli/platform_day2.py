@@ -10,7 +10,7 @@ import typer
 from cli.errors import CliError, ExitCode
 from cli.output import Column, Format, print_rows
 from cli.platform_errors import translated
-from cli.platform_file import File, Output, described
+from cli.platform_file import File, Output, Yes, confirm, described
 from common.ssh.paramiko_door import ParamikoDoor
 
 _FINDINGS = tuple(
@@ -18,10 +18,15 @@ _FINDINGS = tuple(
 )
 
 
+secrets = typer.Typer(no_args_is_help=True, help="Change the platform's passwords and keys.")
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the group."""
     app.command()(doctor)
     app.command()(logs)
+    secrets.command("rotate")(rotate)
+    app.add_typer(secrets, name="secrets")
 
 
 def doctor(file: File = None, output: Output = Format.TABLE) -> None:
@@ -45,6 +50,25 @@ def doctor(file: File = None, output: Output = Format.TABLE) -> None:
           f"{len(found.findings) - errors} warnings", file=sys.stderr)  # fmt: skip
     if errors:
         raise typer.Exit(ExitCode.UNEXPECTED)
+
+
+def rotate(file: File = None, yes: Yes = False) -> None:
+    """Make new passwords and keys for all services and bring them to the machines.
+
+    Each service is restarted once; apps go on running. Example: rota platform secrets rotate --yes
+    """
+    from cli.platform_progress import watching
+    from platform_initializer import up as work
+    from platform_initializer.secret_store import SecretStore
+
+    with translated():
+        description = described(file)
+        confirm(f"Rotate all secrets of {description.platform}, restarting its services?", yes=yes)
+        names = SecretStore(description.store).rotate()
+        with watching() as progress:
+            result = work.up(description, ParamikoDoor(), progress)
+    print(f"{len(names)} secrets are new, {result.steps_done} changes, {result.seconds:.0f} s",
+          file=sys.stderr)  # fmt: skip
 
 
 def logs(

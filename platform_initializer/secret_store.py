@@ -81,6 +81,18 @@ class SecretStore:
             return self.text("tls_kafka_key") + self.text("tls_kafka_cert")
         return self._values[name]
 
+    def rotate(self) -> list[str]:
+        """Make new passwords and keys of all services; return their names.
+
+        Kafka's administrator stays (his password is what the change itself is made with), and so do
+        the page's first login and token, which people change there.
+        """
+        names = [name for name in _WORDS if name.startswith(("kafka_", "mysql_"))]
+        names = [n for n in names if n != "kafka_rota_admin"] + ["client_token", "sampler_key"]
+        self._values |= {name: _generate(name) for name in names}
+        self._save()
+        return names
+
     def certify(self, platform: str, addresses: Mapping[str, str], now: datetime) -> None:
         """Have a good certificate of our own authority for each server's address."""
         if "ca_cert" not in self._values:

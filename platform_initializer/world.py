@@ -74,6 +74,9 @@ class World:
         labels = json.dumps(dict(sorted(there.labels.items())))
         spec = container_of(service, self.site(), Place(machine, there.address, labels))
         files = [(f.path, digest(f.content)) for f in self.secret_files(service)]
+        if service == "kafka":  # it reads its users once; later the topics' task tells it of them
+            files = [file for file in files if not file[0].endswith("/users")]
+            files.append(("administrator", digest(self.store.text("kafka_rota_admin").encode())))
         if service == "node_manager":
             reached = [(name, m.address, m.login.port, m.host_key, m.is_local)
                        for name, m in self.machines.items()]  # fmt: skip

@@ -73,7 +73,7 @@ def secrets_of(service: str) -> dict[str, str]:
         case "kafka":
             files |= {"users": "kafka_users", "tls.pem": "tls_kafka"}
         case "topics":
-            files |= {"kafka_password": "kafka_rota_admin"}
+            files |= {"kafka_password": "kafka_rota_admin", "users": "kafka_users"}
     return files | {CA: "ca_cert"}
 
 
@@ -225,6 +225,7 @@ def topics_task(site: Site, nodes: tuple[str, ...]) -> ContainerSpec:
         "ROTA_KAFKA_USER": "rota_admin",
         "ROTA_KAFKA_PASSWORD_FILE": f"{SECRETS}/kafka_password",
         "ROTA_KAFKA_CA_FILE": f"{SECRETS}/{CA}",
+        "ROTA_KAFKA_USERS_FILE": f"{SECRETS}/users",
     }
     command = ("python3", "-m", "platform_initializer.topics", *nodes)
     return _task("topics", site, settings, command)

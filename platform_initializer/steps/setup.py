@@ -42,7 +42,8 @@ def stamp_of(world: World, key: str) -> str:
         return _migrations(world).spec_hash()
     wanted = [*fixed_topics(), *(t for name in world.names for t in node_topics(name))]
     rules = access_rules(world.names)
-    return hashlib.sha256(repr((wanted, rules)).encode()).hexdigest()[:16]
+    whole = repr((wanted, rules)) + world.store.text("kafka_users")
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
 def _task(world: World, spec: ContainerSpec, key: str, store: str) -> list[Step]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from threading import Lock
 
@@ -14,6 +14,7 @@ from common.bus.kafka.consumer import KafkaConsumer
 from common.bus.kafka.producer import KafkaProducer
 from common.clock import Clock, SystemClock
 from common.config import KafkaConfig
+from common.secret import Secret
 
 
 class KafkaBus:
@@ -47,6 +48,10 @@ class KafkaBus:
     def grant(self, rules: Collection[Access]) -> None:
         """Allow what the rules say: the initializer's; the twin in memory has no users."""
         self._admin.grant(rules)
+
+    def set_passwords(self, passwords: Mapping[str, Secret]) -> None:
+        """Set users' SCRAM passwords: the initializer's, like `grant`."""
+        self._admin.set_passwords(passwords)
 
     def ping(self, timeout_s: float) -> None:
         self._admin.ping(timeout_s)
