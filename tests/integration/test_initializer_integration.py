@@ -208,6 +208,21 @@ def test_logs_of_a_service_are_in_the_order_of_time(operator):
     assert "runs on no machine" in operator.rota("logs", "schedule", code=4).stderr
 
 
+def test_a_service_that_does_not_get_ready_goes_back_by_itself(operator):
+    """The port of the page is taken, so the new one cannot start; the old one must run again."""
+    before = operator.containers()
+    operator.machine.run(f"sudo docker run -d --rm --name squatter --network host --entrypoint python3"
+                         f" rota/services:dev -m http.server 9444 --bind {operator.machine.address}")
+    operator.write(publish=9444)
+    told = operator.rota("up", code=8).stderr
+    operator.machine.run("sudo docker rm -f squatter")
+    assert "what ran before is back" in told
+    assert operator.containers() == before
+    operator.write(publish=8444)
+    operator.rota("up")
+    assert operator.containers() == before
+
+
 def test_two_at_once_do_not_undo_each_other(operator):
     holder = subprocess.Popen(
         ["docker", "exec", "-i", operator.machine.name, "sh", "-c",

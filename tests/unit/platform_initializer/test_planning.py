@@ -131,3 +131,17 @@ def test_a_data_store_is_never_moved(done):
     wish = {"mysql": ServiceWish(on=("m1",))}
     with pytest.raises(MachineError, match="would be left behind"):
         plan(replace(done, description=replace(done.description, services=wish)))
+
+
+def test_a_new_version_goes_to_one_client_first_and_to_replicas_in_turn(done):
+    wish = {"scheduler": ServiceWish(on=("m1", "m2", "m3"), replicas=3)}
+    three = converged(replace(done, description=replace(done.description, services=wish),
+                              facts={n: replace(f, containers={}) for n, f in done.facts.items()}))
+    image = three.images["rota/services:dev"]
+    images = {**three.images, "rota/services:dev": replace(image, image_id="sha256:" + "9" * 64)}
+    steps = {s.key: s for s in plan(replace(three, images=images))}
+    assert "client@m1" in steps["client@m2"].after
+    assert "client@m1" in steps["client@m3"].after
+    assert "client@m2" not in steps["client@m3"].after
+    assert "scheduler@m1" in steps["scheduler@m2"].after
+    assert "scheduler@m2" in steps["scheduler@m3"].after
