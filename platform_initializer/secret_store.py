@@ -1,4 +1,6 @@
-"""Where the platform's secrets are kept on the operator's machine: one JSON file, mode 0600.
+"""Where the platform's secrets are kept on the operator's machine: one file, mode 0600.
+
+JSON, or encrypted with a passphrase where its name ends in `.enc` (see `sealing`).
 
 All of them are generated here, none has a default. The file is the truth: machines get copies.
 """
@@ -10,7 +12,7 @@ import json
 import os
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from common.errors import ConfigError
 from common.secret import Secret
 from platform_initializer.certificates import Pair, is_good, issue, make_authority
+from platform_initializer.sealing import read_passphrase, seal, unseal
 
 KAFKA_USERS = (
     "rota_admin", "rota_scheduler", "rota_deployer", "rota_balancer", "rota_nodes", "rota_app",
@@ -37,10 +40,14 @@ _SHOWN = "admin_password_shown"
 class SecretStore:
     """The secrets by name. Made whole at the first use, extended when a version knows more."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, ask_passphrase: Callable[[], Secret] = read_passphrase
+    ) -> None:
         self._path = path
+        self._passphrase: Secret | None = None
+        self._ask = ask_passphrase
         self.is_new = not path.exists()
-        self._values = _read(path)
+        self._values = self._read()
         self._is_kept = True
 
     @property
@@ -116,8 +123,27 @@ class SecretStore:
         """Reveal all (for redaction and tests of it)."""
         return dict(self._values)
 
+    def _read(self) -> dict[str, str]:
+        if self.is_new:
+            return {}
+        if self._path.stat().st_mode & 0o077:
+            raise ConfigError(f"{self._path} may be read by others: chmod 600 {self._path}")
+        content = self._path.read_bytes()
+        text = unseal(content, self._key()) if self._is_sealed else content.decode("utf-8")
+        return _values_of(text, self._path)
+
+    @property
+    def _is_sealed(self) -> bool:
+        return self._path.suffix == ".enc"
+
+    def _key(self) -> Secret:
+        if self._passphrase is None:
+            self._passphrase = self._ask()
+        return self._passphrase
+
     def _save(self) -> None:
-        write_private(self._path, json.dumps(self._values, indent=2) + "\n")
+        text = json.dumps(self._values, indent=2) + "\n"
+        write_private(self._path, seal(text, self._key()).decode() if self._is_sealed else text)
         if "ca_cert" in self._values:  # no secret: what a client checks the servers by
             self.ca_file.write_text(self._values["ca_cert"], encoding="utf-8")
 
@@ -141,13 +167,9 @@ def public_key(private: str) -> str:
     return key.public_key().public_bytes(serialization.Encoding.OpenSSH, form).decode()
 
 
-def _read(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    if path.stat().st_mode & 0o077:
-        raise ConfigError(f"{path} may be read by others: chmod 600 {path}")
+def _values_of(text: str, path: Path) -> dict[str, str]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(text)
     except ValueError as error:
         raise ConfigError(f"{path} is not the JSON this tool wrote: {error}") from error
     if not isinstance(values, dict):

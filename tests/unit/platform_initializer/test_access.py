@@ -2,8 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from common.bus import Access, Deed, Resource
+from common.errors import ConfigError
 from common.messages.topics import fixed_topics, node_topics
+from common.secret import Secret
 from platform_initializer.access import access_rules
 from platform_initializer.certificates import (
     CERTIFICATE_LIVES,
@@ -76,6 +80,30 @@ def test_certificates_are_kept_and_renewed_only_when_they_must_be(tmp_path):
     changed = {name for name, value in again.values().items() if first[name] != value}
     assert changed == {"tls_kafka_cert", "tls_kafka_key"}
     assert (tmp_path / "ca.pem").read_text() == first["ca_cert"]
+
+
+def test_an_encrypted_store_shows_nothing_and_opens_with_its_passphrase_alone(tmp_path):
+    path = tmp_path / "secrets.enc"
+    store = SecretStore(path, lambda: Secret("correct horse battery"))
+    store.complete()
+    content = path.read_text()
+    assert not [name for name, value in store.values().items() if value in content or name in content]
+    assert path.stat().st_mode & 0o777 == 0o600
+    again = SecretStore(path, lambda: Secret("correct horse battery"))
+    assert again.values() == store.values()
+    with pytest.raises(ConfigError, match="passphrase"):
+        SecretStore(path, lambda: Secret("wrong horse battery"))
+    path.write_text(content.replace("sealed", "saeled"))
+    with pytest.raises(ConfigError, match="damaged"):
+        SecretStore(path, lambda: Secret("correct horse battery"))
+
+
+def test_a_store_that_others_may_read_is_refused(tmp_path):
+    path = tmp_path / "secrets.json"
+    SecretStore(path).complete()
+    path.chmod(0o640)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        SecretStore(path)
 
 
 def test_a_look_keeps_nothing(tmp_path):

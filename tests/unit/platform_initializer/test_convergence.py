@@ -58,7 +58,7 @@ def run_until_killed(there, steps_allowed):
     return there
 
 
-@pytest.mark.parametrize("killed_after", range(0, 27, 2))
+@pytest.mark.parametrize("killed_after", [0, 1, 5, 9, 14, 20, 26])
 def test_killed_after_any_step_and_run_again_it_ends_the_same(tmp_path, killed_after):
     bare = world(tmp_path)
     assert len(plan(bare)) == 26
