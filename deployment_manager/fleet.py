@@ -5,7 +5,7 @@ Nodes and loads are soft; the deployments are a cache of the database, which a l
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -47,7 +47,7 @@ class Fleet:
         self._loads: dict[str, NodeLoad] = {}
         self._cordons: dict[str, str] = {}
         self._here: dict[str, dict[Key, None]] = defaultdict(dict)
-        self._sets: dict[tuple[str, datetime], Counter[str]] = {}
+        self._sets: dict[tuple[str, datetime], dict[str, int]] = {}
 
     def forget_deployments(self) -> None:
         """Drop what is a cache of the database; nodes and loads stay."""
@@ -84,6 +84,10 @@ class Fleet:
         deployment = self.live.get(key)
         if deployment is not None:
             self.live[key] = msgspec.structs.replace(deployment, is_commanded=True)
+
+    def count_on(self, node: str) -> int:
+        """Count what is on a node."""
+        return len(self._here.get(node, ()))
 
     def on_node(self, node: str) -> list[Deployment]:
         """Return what is on a node, as far as we know."""
@@ -140,7 +144,8 @@ class Fleet:
         self._here[node][deployment.key] = None
         if deployment.command is not None:
             key = (deployment.command.instance_id, deployment.command.due)
-            self._sets.setdefault(key, Counter())[node] += 1
+            places = self._sets.setdefault(key, {})
+            places[node] = places.get(node, 0) + 1
 
     def _leave(self, node: str | None, deployment: Deployment) -> None:
         if node is None:
@@ -149,12 +154,12 @@ class Fleet:
         if deployment.command is None:
             return
         key = (deployment.command.instance_id, deployment.command.due)
-        places = self._sets.get(key)
-        if places is not None:
-            places[node] -= 1
-            self._sets[key] = +places
-            if not self._sets[key]:
-                del self._sets[key]
+        places = self._sets.get(key, {})
+        places[node] = places.get(node, 0) - 1
+        if places[node] <= 0:
+            del places[node]
+        if not places:
+            self._sets.pop(key, None)
 
     def _debit(self, node: str, deployment: Deployment) -> None:
         candidate = self.pool.candidates.get(node)
@@ -185,7 +190,7 @@ class Fleet:
             elif before is not None:
                 candidate.age_s = before.age_s
             if candidate.age_s is not None and candidate.age_s <= FRESH_S:
-                candidate.cpu, candidate.ram = load.cpu, load.ram
+                candidate.cpu, candidate.ram = round(load.cpu or 0, 4), round(load.ram or 0, 4)
         for deployment in self.on_node(node):
             self._count(candidate, deployment, load)
         self.pool.put(candidate)

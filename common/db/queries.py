@@ -22,6 +22,7 @@ Escape = Callable[[Sequence[Any]], Sequence[bytes]]
 
 _NAME = re.compile(r"^--\s*name:\s*(\w+)\s*$", re.MULTILINE)
 _PARAMETER = re.compile(r"%\((\w+)\)s")
+_AS_IT_IS = frozenset({str, int, float, bool, bytes, type(None)})
 _VALUES = re.compile(r"\bVALUES\s*(?=\()", re.IGNORECASE)
 
 
@@ -55,7 +56,8 @@ class Statement:
         """Render the statement once for each row, joined by commas; no lists in them."""
         names = self._pieces[1::2]
         # one call for all values: each call costs more than escaping a hundred values
-        literals = escape([_plain(row[name]) for row in rows for name in names])
+        values = [row[name] for row in rows for name in names]
+        literals = escape([v if v.__class__ in _AS_IT_IS else _plain(v) for v in values])
         width = len(names)
         return b",".join(
             self._joined(literals[start : start + width])
