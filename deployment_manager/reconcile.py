@@ -148,7 +148,9 @@ class Reconciler:
         if container is not None and container.state is ContainerState.RUNNING:
             self._absences.pop(deployment.key, None)
             return find_again if deployment.state is D.UNKNOWN else None
-        if not deployment.is_commanded or _is_from_before(deployment, at):
+        if not deployment.is_commanded:
+            return find_again if deployment.state is D.UNKNOWN else None
+        if _is_from_before(deployment, at):
             return None
         absence = self._note_absence(deployment)
         absent_s = self._clock.monotonic() - absence.since
