@@ -60,10 +60,14 @@ def run(size: int) -> dict[str, Any]:
     logs.configure("bench", level="ERROR")
     with servers.mysql() as server:
         world = _World(server, size)
-        ours, limits = [], []
+        ours: list[float] = []
+        limits: list[float] = []
+        cpu_us: list[float] = []
         for arm in range(ARMS):
             limits.append(world.bare_sql())
+            cpu_began = time.process_time()
             ours.append(world.place())
+            cpu_us.append((time.process_time() - cpu_began) / size * 1e6)
             print(f"arm {arm}: {ours[-1]:,.0f}/s, bare SQL {limits[-1]:,.0f}/s", file=sys.stderr)
         checks = world.check()
     ways = ("ours", "two_choices", "random", "offline")
@@ -74,7 +78,7 @@ def run(size: int) -> dict[str, Any]:
         "limit": round(limit), "ratio_to_limit": round(best / limit, 3),
         "spread": [round(min(ours)), round(max(ours))],
         "limit_spread": [round(min(limits)), round(max(limits))],
-        "nodes": size // 10, "poll": POLL, "max_over_mean": quality, **checks,
+        "nodes": size // 10, "poll": POLL, "cpu_us_each": round(statistics.median(cpu_us), 1), "max_over_mean": quality, **checks,
     }  # fmt: skip
 
 
