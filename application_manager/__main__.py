@@ -8,11 +8,16 @@ from typing import Protocol
 
 from application_manager.api.app import build_app
 from application_manager.api.parts import Parts
+from application_manager.asks import Asks
+from application_manager.feed import Feed
 from application_manager.live import Loads
 from application_manager.people import People
 from application_manager.publisher import Publisher
+from application_manager.registry import Registry
 from application_manager.schedules import Schedules
 from application_manager.server import HttpConfig, HttpServer
+from application_manager.sources import sources_of
+from application_manager.versions import Versions
 from common.bus.kafka import KafkaBus
 from common.bus.receive import Receiver
 from common.config import Settings
@@ -24,7 +29,7 @@ from common.lifecycle import Context, Service, every, forever, run
 from common.messages import NODE_LOADS
 from common.secret import Secret
 
-CONNECTIONS = 8
+CONNECTIONS = 6
 
 
 def build(context: Context) -> Service:
@@ -35,13 +40,21 @@ def build(context: Context) -> Service:
     database = MySqlDatabase(
         settings.mysql("rota_app"), load_queries("application_manager"), CONNECTIONS
     )
+    screens = MySqlDatabase(
+        settings.mysql("rota_app"), load_queries("application_manager.dashboard"), CONNECTIONS
+    )
     clock = DisciplinedClock(context.clock, partial(database_now, database))
     outbox = every(1.0, "outbox", Publisher(database, producer, clock).run_once)
     http = _http(settings)
+    loads, monitor = Loads(), HeartbeatMonitor(bus, producer)
+    feed = Feed(database, clock, sources_of(database, loads, monitor, clock))
+    people = People(database)
     parts = Parts(
-        database=database, clock=clock, people=People(database), loads=Loads(),
-        monitor=HeartbeatMonitor(bus, producer), schedules=Schedules(database, outbox.wake),
-        publish=outbox.wake, client_token=_secret(settings, "CLIENT_TOKEN"),
+        database=database, screens=screens, clock=clock, people=people, loads=loads,
+        feed=feed, monitor=monitor,
+        schedules=Schedules(database, outbox.wake), asks=Asks(database, clock, outbox.wake),
+        versions=Versions(database, outbox.wake), registry=Registry(database, people),
+        client_token=_secret(settings, "CLIENT_TOKEN"),
         is_tls=http.cert_file is not None, stopping=context.stopping,
     )  # fmt: skip
     server = HttpServer(build_app(parts), http)
@@ -53,13 +66,14 @@ def build(context: Context) -> Service:
             every(1.0, "http", server.run_once),
             outbox,
             forever("loads", receiver.run_once, receiver.wake),
-            parts.monitor,
+            monitor,
+            every(1.0, "feed", feed.run_once),
             every(3600.0, "first", first.run_once),
             every(600.0, "tidy", parts.people.tidy),
             every(5.0, "clock", clock.sync),
         ],
         checks={"mysql": database.ping, "kafka": partial(bus.ping, 3.0), "first": first.check},
-        close=partial(_close, server, receiver, parts.monitor, bus, database),
+        close=partial(_close, server, receiver, monitor, bus, screens, database),
         producer=producer,
     )
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from application_manager import store
-from application_manager.domain.access import Actor
 from application_manager.live import Loads
 from common.db import Database, Row, Transaction
 from common.errors import Permanent
-from common.jobs import TERMINAL, JobState, job_id_of
+from common.jobs import JobState, job_id_of
 from common.schedule import spec_from_json
 
 Json = dict[str, Any]
@@ -21,10 +19,6 @@ Json = dict[str, Any]
 
 class NoSuchJobError(Permanent):
     """There is no such job."""
-
-
-class JobEndedError(Permanent):
-    """The job has ended."""
 
 
 @dataclass(frozen=True)
@@ -104,18 +98,6 @@ def list_nodes(database: Database, loads: Loads) -> list[Json]:
         jobs = {row["node"]: row["jobs"] for row in transaction.all("jobs_on_nodes")}
         alone = {row["node"]: row["job_id"] for row in transaction.all("standalones")}
     return [_node(row, loads, jobs.get(row["node_id"], 0), alone) for row in rows]
-
-
-def ask_for_job(transaction: Transaction, job_id: str, kind: str, actor: Actor) -> Json:
-    """Ask the scheduler to do something with a job: a row that it reads, and an id to wake it."""
-    job = find_job(transaction, job_id)
-    if kind == "kill" and JobState(job["state"]) in TERMINAL:
-        raise JobEndedError(f"{job_id} has ended: {job['state']}")
-    transaction.execute("add_request", kind=kind, instance_id=job["instance"], job_id=job_id,
-                        due=None, forced=False, actor=actor.name)  # fmt: skip
-    store.announce(transaction, [job["instance"]])
-    store.record(transaction, actor.name, f"job.{kind}", job_id, state=job["state"])
-    return job
 
 
 def job_from(row: Row) -> Json:

@@ -1,9 +1,13 @@
-"""Reading a job's output from the platform client of its machine."""
+"""Reading a job's output from the platform client of its machine.
+
+Asynchronous: somebody who follows an output for hours holds no thread.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 
 import httpx
 
@@ -11,7 +15,8 @@ from common.errors import Permanent, Retryable
 from common.secret import Secret
 
 CONNECT_TIMEOUT_S = 3.0
-FIRST_BYTE_TIMEOUT_S = 30.0
+READ_TIMEOUT_S = 20.0
+LOOK_EVERY_S = 1.0
 
 
 class MachineUnreachableError(Retryable):
@@ -22,41 +27,50 @@ class NoOutputError(Permanent):
     """No output of this attempt is there."""
 
 
-def open_log(
+async def open_log(
     url: str, options: Mapping[str, str], token: Secret, stopping: threading.Event
-) -> Iterator[bytes]:
+) -> AsyncIterator[bytes]:
     """Open the output and return its chunks; errors are raised before the first chunk."""
-    reading = 20.0 if not options.get("follow") else None
-    timeout = httpx.Timeout(FIRST_BYTE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S, read=reading)
-    client = httpx.Client(timeout=timeout, trust_env=False)
+    reading = None if options.get("follow") else READ_TIMEOUT_S
+    timeout = httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S, read=reading)
+    client = httpx.AsyncClient(timeout=timeout, trust_env=False)
     request = client.build_request(
         "GET", url, params=dict(options), headers={"Authorization": f"Bearer {token.reveal()}"}
     )
     try:
-        response = client.send(request, stream=True)
+        response = await client.send(request, stream=True)
     except httpx.HTTPError as error:
-        client.close()
+        await client.aclose()
         raise MachineUnreachableError(f"{url}: {error}") from error
     if response.status_code != 200:
-        response.close()
-        client.close()
+        await response.aclose()
+        await client.aclose()
         raise _refusal(response.status_code)
     return _chunks(client, response, stopping)
 
 
-def _chunks(
-    client: httpx.Client, response: httpx.Response, stopping: threading.Event
-) -> Iterator[bytes]:
+async def _chunks(
+    client: httpx.AsyncClient, response: httpx.Response, stopping: threading.Event
+) -> AsyncIterator[bytes]:
+    """Yield until the output ends, its reader leaves, or this service stops."""
+    chunks = response.aiter_raw()
+    upcoming = asyncio.ensure_future(anext(chunks, None))
     try:
-        for chunk in response.iter_raw():
-            yield chunk
-            if stopping.is_set():
+        while not stopping.is_set():
+            done, _ = await asyncio.wait({upcoming}, timeout=LOOK_EVERY_S)
+            if not done:
+                continue
+            chunk = upcoming.result()
+            if chunk is None:
                 return
+            yield chunk
+            upcoming = asyncio.ensure_future(anext(chunks, None))
     except httpx.HTTPError as error:
         yield f"\n[the machine's output broke off: {type(error).__name__}]\n".encode()
     finally:
-        response.close()
-        client.close()
+        upcoming.cancel()
+        await response.aclose()
+        await client.aclose()
 
 
 def _refusal(status: int) -> Permanent | Retryable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher
@@ -17,13 +17,17 @@ from application_manager.domain.access import (
     role_of,
     wait_after,
 )
-from common.db import Database, Transaction
+from application_manager.transactions import in_transaction
+from common.db import Database, Row, Transaction
 from common.errors import Permanent
 from common.secret import Secret
 
 FIRST_USER = "admin"
 FIRST_TOKEN = "initial"  # noqa: S105 - the name of it
-HASHED_AT_ONCE = 2  # each holds 19 MiB meanwhile
+
+
+HASHER = PasswordHasher(time_cost=5, memory_cost=7168, parallelism=1)
+"""One of OWASP's equals: 7 MiB, five passes; the service has 120 MB."""
 
 
 class LoginRefusedError(Permanent):
@@ -50,16 +54,15 @@ class Session:
 class People:
     """Tells who is asking. Safe to share between threads."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, hasher: PasswordHasher = HASHER) -> None:
         self._database = database
-        # OWASP's smallest: 19 MiB, two passes; more would not fit the service's 120 MB
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
-        self._hashing = threading.BoundedSemaphore(HASHED_AT_ONCE)
+        self._hasher = hasher
+        # on one thread: each thread that ever hashed would keep its memory
+        self._thread = ThreadPoolExecutor(1, "passwords")
         self._nobody = self.hash_password(secrets.token_urlsafe())
 
     def hash_password(self, password: str) -> str:
-        with self._hashing:
-            return self._hasher.hash(password)
+        return self._thread.submit(self._hasher.hash, password).result()
 
     def make_first(self, password: Secret | None, token: Secret | None) -> None:
         """Make the first user and the first token, those that are not there yet."""
@@ -100,11 +103,7 @@ class People:
         one try.
         """
         subjects = [f"user:{name[:64]}", f"from:{address[:64]}"]
-        with self._database.transaction() as transaction:
-            _refuse_early(transaction, subjects)
-            for subject in subjects:
-                transaction.execute("note_failure", subject=subject)
-            row = transaction.one("find_user", name=name)
+        row = in_transaction(self._database, lambda t: _begin_try(t, subjects, name))
         is_right = self._is_right(row["password_hash"] if row else self._nobody, password)
         if row is None or not is_right or row["is_disabled"]:
             with self._database.transaction() as transaction:
@@ -120,6 +119,12 @@ class People:
             store.record(transaction, name, "login", address)
         return session
 
+    def is_password_of(self, name: str, password: str) -> bool:
+        """Tell whether this is the user's password."""
+        with self._database.transaction() as transaction:
+            row = transaction.one("find_user", name=name)
+        return row is not None and self._is_right(row["password_hash"], password)
+
     def log_out(self, cookie: str) -> None:
         """End a session."""
         with self._database.transaction() as transaction:
@@ -132,11 +137,17 @@ class People:
             transaction.execute("forget_answers")
 
     def _is_right(self, password_hash: str, password: str) -> bool:
-        with self._hashing:
-            try:
-                return self._hasher.verify(password_hash, password)
-            except (VerificationError, InvalidHashError):
-                return False
+        try:
+            return self._thread.submit(self._hasher.verify, password_hash, password).result()
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+def _begin_try(transaction: Transaction, subjects: list[str], name: str) -> Row | None:
+    _refuse_early(transaction, subjects)
+    for subject in subjects:
+        transaction.execute("note_failure", subject=subject)
+    return transaction.one("find_user", name=name)
 
 
 def _refuse_early(transaction: Transaction, subjects: list[str]) -> None:

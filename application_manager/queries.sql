@@ -97,8 +97,32 @@ SELECT COUNT(*) AS ids FROM outbox;
 
 -- name: add_request
 -- Ask the scheduler something about a job or an instance.
-INSERT INTO job_requests (kind, instance_id, job_id, due, forced, requested_by, requested_at)
-VALUES (%(kind)s, %(instance_id)s, %(job_id)s, %(due)s, %(forced)s, %(actor)s, UTC_TIMESTAMP(6));
+INSERT INTO job_requests (request_key, kind, instance_id, job_id, due, forced, requested_by,
+                          requested_at)
+VALUES (%(key)s, %(kind)s, %(instance_id)s, %(job_id)s, %(due)s, %(forced)s, %(actor)s, UTC_TIMESTAMP(6));
+
+-- name: find_request
+-- What was asked, and what the scheduler made of it (NULL: not looked at yet).
+SELECT r.request_key, r.kind, r.instance_id, r.job_id, r.due, r.forced, r.requested_by,
+       r.requested_at, h.outcome, h.detail, h.handled_at
+FROM job_requests AS r LEFT JOIN rota_scheduler.handled_requests AS h ON h.request_id = r.request_id
+WHERE r.request_key = %(key)s;
+
+-- name: unended_jobs
+-- Jobs of some instances that have not ended.
+SELECT job_id, instance_id FROM rota_scheduler.jobs
+WHERE instance_id IN %(instances)s
+  AND state IN ('PLANNED', 'WAITING', 'QUEUED', 'STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN')
+ORDER BY due, job_id LIMIT 1000;
+
+-- name: find_version
+-- What one version of an instance said.
+SELECT instance_id, version, spec, image, command, change_kind, applied_by, applied_at
+FROM versions WHERE instance_id = %(instance_id)s AND version = %(version)s;
+
+-- name: count_admins
+-- Who could still let others in, but for one.
+SELECT COUNT(*) AS admins FROM users WHERE role = 'admin' AND NOT is_disabled AND name <> %(but)s;
 
 -- name: add_node_request
 -- Ask the node manager to drain a node, or to use it again.
@@ -284,3 +308,22 @@ WHERE state IN ('STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN') AND node IS NOT NU
 -- name: standalones
 -- Who has a node for itself.
 SELECT node, job_id FROM rota_deployer.standalone_reservations;
+
+-- name: newest_event
+-- Where the ledger's events end.
+SELECT MAX(event_id) AS event_id FROM rota_scheduler.job_events;
+
+-- name: events_after
+-- Changes of jobs' states after an event, with the jobs as they are now.
+SELECT e.event_id, e.at, e.attempt AS event_attempt, e.from_state, e.to_state,
+       e.reason AS event_reason, e.detail AS event_detail,
+       j.job_id, j.instance_id, j.due, j.ordinal, j.version, j.attempt, j.state, j.reason, j.detail,
+       j.node, j.node_load, j.started_at, j.ended_at, j.stop_at, j.start_by, j.exit_code,
+       j.lateness_ms, j.is_held, j.desired_stop
+FROM rota_scheduler.job_events AS e JOIN rota_scheduler.jobs AS j ON j.job_id = e.job_id
+WHERE e.event_id > %(after)s ORDER BY e.event_id LIMIT %(limit)s;
+
+-- name: changed_instances
+-- Instances changed after a moment.
+SELECT instance_id, updated_at FROM instances WHERE updated_at > %(since)s
+ORDER BY updated_at LIMIT %(limit)s;

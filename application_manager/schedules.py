@@ -23,12 +23,11 @@ from application_manager.domain.plan import (
     make_plan,
     removal_of,
 )
-from common.db import Database, DeadlockError, DuplicateKeyError, Transaction
+from application_manager.transactions import in_transaction
+from common.db import Database, Transaction
 from common.errors import Permanent
 from common.failpoints import failpoint
 from common.schedule import InstanceSpec, Problem, load_many
-
-APPLY_TRIES = 3
 
 
 class NoSuchInstanceError(Permanent):
@@ -74,10 +73,16 @@ class Schedules:
         self._database = database
         self._on_change = on_change
 
-    def plan(self, upload: Upload) -> Plan:
-        """Tell what applying would do; raises `InvalidFilesError` with every problem."""
+    def plan(self, upload: Upload) -> tuple[Plan, list[str]]:
+        """Tell what applying would do, and which jobs it would cancel.
+
+        Raises `InvalidFilesError` with every problem.
+        """
         with self._database.transaction() as transaction:
-            return self._plan(transaction, upload, store.stored_instances)
+            plan = self._plan(transaction, upload, store.stored_instances)
+            removed = [c.instance_id for c in plan.changes if c.kind is Kind.REMOVED]
+            rows = transaction.all("unended_jobs", instances=removed) if removed else []
+        return plan, [row["job_id"] for row in rows]
 
     def apply(self, upload: Upload, actor: Actor, terms: Terms) -> dict[str, Any]:
         """Do it, all or nothing, and publish the ids after the commit; return what was done.
@@ -85,16 +90,12 @@ class Schedules:
         Raises `ConflictError` where the plan is not the one of `if_match` any more. The same key
         again gets the first answer and changes nothing.
         """
-        for left in reversed(range(APPLY_TRIES)):
-            try:
-                done = self._apply(upload, actor, terms)
-            except (DeadlockError, DuplicateKeyError):  # a rival was faster: look again
-                if not left:
-                    raise
-            else:
-                self._on_change()
-                return done
-        raise AssertionError
+        done = in_transaction(
+            self._database, lambda transaction: self._apply(transaction, upload, actor, terms)
+        )
+        failpoint("application_manager.after_commit")
+        self._on_change()
+        return done
 
     def delete(self, instance_id: str, actor: Actor, *, cascade: bool) -> list[str]:
         """Delete an instance; with `cascade` also those that wait for it. Return their ids."""
@@ -127,27 +128,27 @@ class Schedules:
             store.record(transaction, actor.name, action, instance_id, reason=reason)
         self._on_change()
 
-    def _apply(self, upload: Upload, actor: Actor, terms: Terms) -> dict[str, Any]:
-        with self._database.transaction() as transaction:
-            before = _answer_to(transaction, upload, actor, terms)
-            if before is not None:
-                return before
-            plan = self._plan(transaction, upload, store.lock_instances)
-            if terms.if_match is not None and terms.if_match != plan.etag:
-                raise ConflictError("the platform has changed since the plan was shown")
-            writes = plan.writes
-            store.write_changes(transaction, writes, actor.name)
-            for change in writes:
-                store.record(transaction, actor.name, f"instance.{change.kind}",
-                             change.instance_id, version=change.version)  # fmt: skip
-            done = summary_of(plan)
-            if terms.key is not None:
-                transaction.execute(
-                    "keep_answer", actor=actor.name, key=terms.key,
-                    request_hash=upload.digest, response=json.dumps(done),
-                )  # fmt: skip
-            failpoint("application_manager.before_commit")
-        failpoint("application_manager.after_commit")
+    def _apply(
+        self, transaction: Transaction, upload: Upload, actor: Actor, terms: Terms
+    ) -> dict[str, Any]:
+        before = _answer_to(transaction, upload, actor, terms)
+        if before is not None:
+            return before
+        plan = self._plan(transaction, upload, store.lock_instances)
+        if terms.if_match is not None and terms.if_match != plan.etag:
+            raise ConflictError("the platform has changed since the plan was shown")
+        writes = plan.writes
+        store.write_changes(transaction, writes, actor.name)
+        for change in writes:
+            store.record(transaction, actor.name, f"instance.{change.kind}",
+                         change.instance_id, version=change.version)  # fmt: skip
+        done = summary_of(plan)
+        if terms.key is not None:
+            transaction.execute(
+                "keep_answer", actor=actor.name, key=terms.key, request_hash=upload.digest,
+                response=json.dumps(done),
+            )  # fmt: skip
+        failpoint("application_manager.before_commit")
         return done
 
     def _plan(

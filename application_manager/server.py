@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from dataclasses import dataclass
 
 import uvicorn
+from anyio import to_thread
 from fastapi import FastAPI
 
 from common.errors import ConfigError, FatalError
 
 DRAIN_S = 4
+THREADS = 8
 STOP_WITHIN_S = 8.0
 
 
@@ -60,4 +63,9 @@ class HttpServer:
         self._socket.close()
 
     def _serve(self) -> None:
-        self._server.run(sockets=[self._socket])
+        asyncio.run(self._serve_async())
+
+    async def _serve_async(self) -> None:
+        # each thread keeps memory of its own, and there are but 6 connections to MySQL
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
+        await self._server.serve(sockets=[self._socket])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Annotated
@@ -16,6 +17,7 @@ GROUPS = {
     "job": "what ran, what runs, and why",
     "node": "the machines that run jobs",
     "service": "the platform's own processes",
+    "event": "what happens, as it happens",
 }
 
 
@@ -65,6 +67,21 @@ def login(
     remember(url, token_file, ca_file)
 
 
+@app.command()
+def top(
+    rounds: Annotated[int | None, typer.Option(min=1, help="end after so many")] = None,
+) -> None:
+    """Show nodes and running jobs, live; end it with Ctrl-C.
+
+    Example: rota top
+    """
+    from cli.api import Api
+    from cli.options import SETTINGS
+    from cli.top import show
+
+    show(Api.of_user(SETTINGS.timeout_s), rounds)
+
+
 def main() -> None:
     """Run the command; a person never sees a traceback."""
     for name, duty in GROUPS.items():
@@ -85,9 +102,10 @@ def main() -> None:
 def _group(name: str, duty: str) -> typer.Typer:
     """Import a group's module only when it is called.
 
-    `rota schedule validate` takes under 300 ms because nothing of the other groups is loaded.
+    `rota schedule validate` takes under 300 ms because nothing of the other groups is loaded. A
+    shell that asks for completions (_ROTA_COMPLETE) gets them all.
     """
-    if name == _called_group():
+    if name == _called_group() or any(key.startswith("_ROTA") for key in os.environ):
         group: typer.Typer = import_module(f"cli.{name}").app
         return group
     stub = typer.Typer(help=duty)
@@ -100,7 +118,6 @@ def _called_group() -> str | None:
 
 
 def _unexpected(error: Exception) -> CliError:
-    import os
     import traceback
 
     if os.environ.get("ROTA_DEBUG"):

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from cli.api import Api
-from cli.options import SETTINGS, Output, Yes, confirm
+from cli.job_verbs import JobId, add_to
+from cli.options import SETTINGS, Output
 from cli.output import Column, Format, print_one, print_rows
 
 app = typer.Typer(no_args_is_help=True, help="What ran, what runs, and why.")
-JobId = Annotated[str, typer.Argument(metavar="JOB", help="a job's id, as `job list` prints it")]
 _LIST = (
     Column("job_id", "job"), Column("state", "state"), Column("reason", "reason"),
     Column("due", "due"), Column("node", "node"), Column("started_at", "started"),
@@ -105,17 +105,6 @@ def logs(
         sys.stdout.buffer.flush()
 
 
-@app.command()
-def kill(job: JobId, yes: Yes = False) -> None:
-    """Stop a job, whatever it is doing; it ends CANCELLED(user).
-
-    Example: rota job kill hostel-a-heating.20261123T080000Z.0 --yes
-    """
-    confirm(f"Kill {job}?", yes=yes)
-    done = _api().send("POST", f"/jobs/{job}/kill").body
-    print(f"{job} was {done['state']}; it is being stopped", file=sys.stderr)
-
-
 def explanation_of(found: dict[str, Any]) -> list[str]:
     """Say in words why a job is where it is."""
     reason = f" ({found['reason']})" if found["reason"] else ""
@@ -137,3 +126,6 @@ def _waiting(parent: dict[str, Any]) -> str:
 
 def _api() -> Api:
     return Api.of_user(SETTINGS.timeout_s)
+
+
+add_to(app)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from cli.api import Api
-from cli.options import SETTINGS, Output
+from cli.errors import CliError, ExitCode
+from cli.options import SETTINGS, Output, Yes, confirm
 from cli.output import Column, Format, print_one, print_rows
 
 app = typer.Typer(no_args_is_help=True, help="The machines that run jobs.")
@@ -37,6 +39,35 @@ def show(node: NodeId, output: Output = Format.TABLE) -> None:
     Example: rota node show m1
     """
     print_one(_api().get(f"/nodes/{node}"), output)
+
+
+@app.command()
+def drain(
+    node: NodeId,
+    move: Annotated[bool, typer.Option(help="move its jobs elsewhere where that is safe")] = False,
+    force: Annotated[bool, typer.Option(help="kill its jobs")] = False,
+    yes: Yes = False,
+) -> None:
+    """Give a node nothing new; what runs there goes on, is moved, or is killed.
+
+    Example: rota node drain m2
+    """
+    if move and force:
+        raise CliError("choose one of --move and --force", exit_code=ExitCode.USAGE)
+    mode = "move" if move else "force" if force else "wait"
+    confirm(f"Drain {node} ({mode})?", yes=yes)
+    _api().send("POST", f"/nodes/{node}/drain?mode={mode}")
+    print(f"{node} gets nothing new", file=sys.stderr)
+
+
+@app.command()
+def uncordon(node: NodeId) -> None:
+    """Use a node again.
+
+    Example: rota node uncordon m2
+    """
+    _api().send("POST", f"/nodes/{node}/uncordon")
+    print(f"{node} is used again", file=sys.stderr)
 
 
 def _api() -> Api:

@@ -13,6 +13,8 @@ from cli.platform_errors import translated
 from platform_initializer.domain.description import Description, local_description
 
 app = typer.Typer(no_args_is_help=True, help="Bring the platform up, and look after it.")
+render = typer.Typer(no_args_is_help=True, help="Print or write what is made from the same plan.")
+app.add_typer(render, name="render")
 File = Annotated[Path | None, typer.Option("-f", "--file", help="the platform's file")]
 Output = Annotated[Format, typer.Option("-o", "--output", help="how to print")]
 _SERVICES = (
@@ -25,6 +27,8 @@ _MACHINES = (
     Column("docker", "docker"), Column("cpus", "cpus"), Column("memory_mb", "memory MiB"),
     Column("detail", "detail", is_wide=True),
 )  # fmt: skip
+_STEPS = tuple(Column(key, key) for key in ("machine", "action", "risk", "reason"))
+_PLACED = tuple(Column(key, key) for key in ("service", "machine", "reason"))
 DEFAULT = Path("platform.yml")
 
 
@@ -53,6 +57,41 @@ def up(file: File = None) -> None:
         print(f"log in as: admin\npassword: {result.admin_password}   (shown this once)")
 
 
+@app.command("plan")
+def show_plan(
+    file: File = None,
+    output: Output = Format.TABLE,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="exit 20 when there is something to do")
+    ] = False,
+) -> None:
+    """Show what `up` would do, where, why and at what risk; changes nothing.
+
+    Example: rota platform plan -f platform.yml --detailed-exitcode
+    """
+    import sys
+
+    from common.ssh.paramiko_door import ParamikoDoor
+    from platform_initializer.preview import preview
+
+    with translated():
+        found = preview(_described(file), ParamikoDoor())
+    rows = [{"machine": name, "action": "make the machine", "reason": "it is not there",
+             "risk": "none"} for name in found.missing]  # fmt: skip
+    rows += [{"machine": step.machine, "action": step.title, "reason": step.reason,
+              "risk": step.risk.value} for step in found.steps]  # fmt: skip
+    if output is Format.TABLE and found.placed:
+        print_rows([vars(placed) for placed in found.placed], _PLACED, output, "service")
+        print()
+    if rows or output is not Format.TABLE:
+        print_rows(rows, _STEPS, output, "action")
+    changes = f"{len(rows)} changes" if rows else "nothing to change"
+    later = "; what runs on them is known once they are there" if found.missing else ""
+    print(changes + later, file=sys.stderr)
+    if detailed_exitcode and found.has_changes:
+        raise typer.Exit(ExitCode.HAS_CHANGES)
+
+
 @app.command()
 def status(file: File = None, output: Output = Format.TABLE) -> None:
     """Show what runs where, as the machines themselves say it."""
@@ -67,7 +106,8 @@ def status(file: File = None, output: Output = Format.TABLE) -> None:
     if output is Format.NAME:
         print_rows(found["services"], _SERVICES, output, "service")
         return
-    print(f"platform {found['platform']}   page {found['url'] or '-'}   kafka {found['kafka'] or '-'}\n")
+    kafka, url = found["kafka"] or "-", found["url"] or "-"
+    print(f"platform {found['platform']}   page {url}   kafka {kafka}\n")
     print_rows(found["machines"], _MACHINES, output, "machine")
     print()
     print_rows(found["services"], _SERVICES, output, "service")
@@ -76,7 +116,7 @@ def status(file: File = None, output: Output = Format.TABLE) -> None:
 @app.command()
 def down(
     file: File = None,
-    destroy: Annotated[bool, typer.Option(help="also remove data and the machines we made")] = False,
+    destroy: Annotated[bool, typer.Option(help="remove data and made machines, too")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
     """Stop the platform; its data stays, unless --destroy.
@@ -96,6 +136,27 @@ def down(
     with translated(), watching() as progress:
         work.down(description, ParamikoDoor(), progress, destroy=destroy)
     print("the platform is down" + (", its data is gone" if destroy else ""), file=sys.stderr)
+
+
+@render.command("compose")
+def render_compose() -> None:
+    """Print the docker-compose.yml of the one-machine platform."""
+    from platform_initializer.render import compose_text
+
+    print(compose_text(), end="")
+
+
+@render.command("secrets")
+def render_secrets(folder: Annotated[Path, typer.Argument(help="where the files go")]) -> None:
+    """Generate the secret files that docker-compose.yml names; keeps those that are there."""
+    import sys
+
+    from platform_initializer.render import write_secrets
+
+    with translated():
+        names = write_secrets(folder)
+    print(f"{len(names)} files are in {folder}, for you alone; log in as admin with the password in"
+          f" {folder / 'admin_password.txt'}", file=sys.stderr)  # fmt: skip
 
 
 def _confirm(platform: str, destroy: bool) -> None:

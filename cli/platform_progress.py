@@ -1,4 +1,4 @@
-"""How `rota platform` shows its work: a table machine x phase on a terminal, plain lines without."""
+"""How `rota platform` shows its work: a table machine by phase on a terminal, else plain lines."""
 
 from __future__ import annotations
 

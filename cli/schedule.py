@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import sys
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +14,18 @@ import typer
 
 from cli.errors import CliError, ExitCode
 from cli.output import Column, Format, print_rows
-from common.schedule import InstanceSpec, Loaded, Problem, compile_schedule, load_many
+from common.clock import SystemClock
+from common.schedule import (
+    Calendar,
+    InstanceSpec,
+    Loaded,
+    Problem,
+    compile_schedule,
+    load_many,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Check, apply and list schedule files.")
+_PURE_COMMANDS = {"validate", "next", "schema"}  # these need no platform
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="schedule files; - is stdin")]
 Output = Annotated[Format, typer.Option("-o", "--output", help="how to print")]
 _NEXT_COLUMNS = (Column("due", "due"), Column("stop", "stop"), Column("instance", "instance"))
@@ -29,24 +41,46 @@ def validate(files: Files, output: Output = Format.TABLE) -> None:
     Example: rota schedule validate heating.yml lights.yml
     """
     texts = read_files(files)
-    loaded = load_many(texts)
+    loaded = load_many(texts, now=SystemClock().now())
     if output is Format.JSON:
-        import json
-
-        print(json.dumps({"problems": [p.as_dict() for p in loaded.problems]}, indent=2))
+        _print_judgement(loaded)
     elif output is Format.TABLE:
         show_problems(loaded.problems, dict(texts))
+        show_warnings(loaded.warnings, dict(texts))
     else:
         print_rows([p.as_dict() for p in loaded.problems], _PROBLEM_COLUMNS, output, "path")
     if loaded.problems:
         raise typer.Exit(ExitCode.INVALID_FILE)
-    print(f"{len(loaded.instances)} instances, no problems", file=sys.stderr)
+    warned = f", {len(loaded.warnings)} warnings" if loaded.warnings else ""
+    print(f"{len(loaded.instances)} instances, no problems{warned}", file=sys.stderr)
+
+
+def _print_judgement(loaded: Loaded) -> None:
+    import json
+
+    told = {"problems": [problem.as_dict() for problem in loaded.problems]}
+    if loaded.warnings:
+        told["warnings"] = [warning.as_dict() for warning in loaded.warnings]
+    print(json.dumps(told, indent=2))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of schedule files, for editors; needs no platform.
+
+    Example: rota schedule schema > schedule.schema.json
+    """
+    from common.schedule.schema import schedule_schema_text
+
+    print(schedule_schema_text(), end="")
 
 
 @app.command("next")
 def show_next(
     file: Annotated[str, typer.Argument(metavar="FILE", help="a schedule file; - is stdin")],
-    after: Annotated[str, typer.Option(help="instant to begin after, like 2026-03-08T00:00:00Z")],
+    after: Annotated[
+        str | None, typer.Option(help="instant to begin after, like 2026-03-08T00:00:00Z; now")
+    ] = None,
     count: Annotated[int, typer.Option(min=1, max=10000, help="how many due times")] = 5,
     instance: Annotated[str | None, typer.Option(help="only this instance")] = None,
     output: Output = Format.TABLE,
@@ -55,26 +89,25 @@ def show_next(
 
     Example: rota schedule next heating.yml --after 2026-03-08T00:00:00Z --count 3 -o json
     """
-    moment = _instant(after)
+    moment = SystemClock().now() if after is None else _instant(after)
     instances = loaded_or_exit([file]).instances
     if instance is not None:
         instances = tuple(spec for spec in instances if spec.id == instance)
         if not instances:
             raise CliError(f"there is no instance {instance!r}", where=file,
                            exit_code=ExitCode.NOT_FOUND)  # fmt: skip
-    rows = sorted(
-        (row for spec in instances for row in _due_rows(spec, moment, count)),
-        key=lambda row: (row["due"], row["instance"]),
-    )
-    print_rows(rows[:count], _NEXT_COLUMNS, output, "due")
+    dues = heapq.merge(*(_dues(spec, moment) for spec in instances), key=lambda due: due[:2])
+    rows = [
+        {"instance": name, "due": due, "stop": calendar.stop_time(due)}
+        for due, name, calendar in islice(dues, count)
+    ]
+    print_rows(rows, _NEXT_COLUMNS, output, "due")
 
 
-def _due_rows(spec: InstanceSpec, after: datetime, count: int) -> list[dict[str, object]]:
+def _dues(spec: InstanceSpec, after: datetime) -> Iterator[tuple[datetime, str, Calendar]]:
     calendar = compile_schedule(spec)
-    if calendar is None:
-        return []
-    dues = calendar.due_between(after, datetime.max.replace(tzinfo=after.tzinfo), count)
-    return [{"instance": spec.id, "due": due, "stop": calendar.stop_time(due)} for due in dues]
+    if calendar is not None:
+        yield from ((due, spec.id, calendar) for due in calendar.iterate(after))
 
 
 def loaded_or_exit(files: list[str]) -> Loaded:
@@ -102,18 +135,36 @@ def read_files(files: list[str]) -> list[tuple[str, bytes]]:
 
 def show_problems(problems: tuple[Problem, ...], texts: dict[str, bytes]) -> None:
     """Write each problem with the line it stands on, to stderr."""
+    _show(problems, texts, "")
+    if problems:
+        print(f"{len(problems)} problems; nothing was changed", file=sys.stderr)
+
+
+def show_warnings(warnings: tuple[Problem, ...], texts: dict[str, bytes]) -> None:
+    """Write each warning as problems are written; they forbid nothing."""
+    _show(warnings, texts, "warning: ")
+
+
+def _show(problems: tuple[Problem, ...], texts: dict[str, bytes], kind: str) -> None:
+    lines_of = {
+        name: content.decode("utf-8", "replace").split("\n") for name, content in texts.items()
+    }
     for problem in problems:
         place = ":".join(str(p) for p in (problem.file, problem.line, problem.column) if p)
         path = f" ({problem.path})" if problem.path else ""
-        print(f"{place}: {problem.code}: {problem.message}{path}", file=sys.stderr)
-        lines = texts.get(problem.file, b"").decode("utf-8", "replace").splitlines()
+        print(f"{place}: {kind}{problem.code}: {problem.message}{path}", file=sys.stderr)
+        lines = lines_of.get(problem.file, [])
         if problem.line and problem.column and problem.line <= len(lines):
-            print(f"    {lines[problem.line - 1][:160]}", file=sys.stderr)
-            print(f"    {' ' * min(problem.column - 1, 160)}^", file=sys.stderr)
+            _show_line(lines[problem.line - 1], problem.column)
         if problem.hint:
             print(f"    hint: {problem.hint}", file=sys.stderr)
-    if problems:
-        print(f"{len(problems)} problems; nothing was changed", file=sys.stderr)
+
+
+def _show_line(line: str, column: int) -> None:
+    """Write the part of a line around a column, and a mark below it."""
+    left = max(0, column - 80)
+    shown = "".join(c if c.isprintable() else " " for c in line[left : left + 160])
+    print(f"    {shown}\n    {' ' * (column - 1 - left)}^", file=sys.stderr)
 
 
 def _instant(text: str) -> datetime:
@@ -130,8 +181,8 @@ def _instant(text: str) -> datetime:
 
 
 def _add_platform_commands() -> None:
-    """Add apply and list, which talk to the platform, unless validate or next is called."""
-    if not {"validate", "next"} & set(sys.argv[2:3]):
+    """Add what talks to the platform, unless a command that needs none is called."""
+    if not _PURE_COMMANDS & set(sys.argv[2:3]):
         from cli import schedule_platform
 
         schedule_platform.add_to(app)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from cli import schedule_verbs
 from cli.api import Api, RefusedError
 from cli.errors import ExitCode
 from cli.options import SETTINGS, Output, Yes, confirm
@@ -35,6 +36,7 @@ def add_to(app: typer.Typer) -> None:
     for name, command in (("plan", plan), ("apply", apply), ("list", list_instances),
                           ("show", show), ("delete", delete)):  # fmt: skip
         app.command(name)(command)
+    schedule_verbs.add_to(app)
 
 
 def plan(files: Files, prune: Prune = False, output: Output = Format.TABLE) -> None:
@@ -100,7 +102,7 @@ def delete(
     yes: Yes = False,
     cascade: Annotated[bool, typer.Option(help="also those that wait for it")] = False,
 ) -> None:
-    """Delete an instance; jobs that run go on to their end.
+    """Delete an instance; its jobs are stopped.
 
     Example: rota schedule delete hostel-a-heating --yes
     """
@@ -154,6 +156,8 @@ def _show(made: dict[str, Any]) -> None:
         _show_dues(change.get("next", []))
     if len(shown) > _SHOWN_CHANGES:
         print(f"... and {len(shown) - _SHOWN_CHANGES} more")
+    for job in made.get("cancelled_jobs", []):
+        print(f"! {job} would be stopped")
     print(_counts(made) if shown else f"nothing to change ({made['unchanged']} unchanged)")
 
 

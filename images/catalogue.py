@@ -50,6 +50,7 @@ CATALOGUE = (
           artefact="wheelhouse"),
     Image(name="machine", parent="base"),
     Image(name="demo-app", parent="base"),
+    Image(name="probe", parent="base"),
     Image(name="mariadb", parent="base", files=("images/mysql/entrypoint.sh",)),
 )
 

@@ -74,7 +74,7 @@ class _Reader:
         driver, pools = self._provision(top.get("provision"))
         if not machines and not pools:
             self.checker.add(root, "machines", "missing_key", "no machine is named",
-                             "give `machines`, or `provision` with a pool")  # fmt: skip
+                             hint="give `machines`, or `provision` with a pool")  # fmt: skip
         services, publish = self._services(top.get("services"))
         return Description(
             platform=self._word(top.get("platform"), "platform", NAME) or "platform",
@@ -128,7 +128,7 @@ class _Reader:
             else:
                 why = "the others reach it by this" if is_local else "where SSH finds it"
                 self.checker.add(node, f"{path}.address", "missing_key",
-                                 "'address' is missing", why)  # fmt: skip
+                                 "'address' is missing", hint=why)  # fmt: skip
         host_key = self._word(keys.get("host_key"), f"{path}.host_key", HOST_KEY)
         login = default
         if "ssh" in keys:
@@ -174,7 +174,9 @@ class _Reader:
         wishes, publish = {}, HTTP_PORT
         for service, value in keys.items():
             path = f"services.{service}"
-            known = {"on", "replicas"} | ({"publish"} if service == "application_manager" else set())
+            known = {"on", "replicas"}
+            if service == "application_manager":
+                known.add("publish")
             inner = self.checker.mapping(value, path, known=known)
             wishes[service] = self._wish(service, inner)
             if "publish" in inner:
@@ -187,10 +189,17 @@ class _Reader:
         on = self.checker.items(keys["on"], f"{path}.on") if "on" in keys else []
         machines = tuple(self._known_machine(item, where) for item, where in on)
         most = 5 if service in {"scheduler", "deployment_manager"} else 1
-        replicas = 1
+        replicas = max(1, len(machines))
         if "replicas" in keys:
             replicas = self.checker.integer(keys["replicas"], f"{path}.replicas", 1, most) or 1
-        return ServiceWish(machines, max(replicas, 1))
+        if len(machines) > most:
+            self.checker.add(keys["on"], f"{path}.on", "too_many", f"there can be {most} of it",
+                             hint="name one machine")  # fmt: skip
+        elif machines and replicas > len(machines):
+            message = f"it is pinned to {len(machines)} machines"
+            self.checker.add(keys["replicas"], f"{path}.replicas", "too_many", message,
+                             hint="name as many under `on`")  # fmt: skip
+        return ServiceWish(machines, replicas)
 
     def _known_machine(self, node: Node, path: str) -> str:
         return self.checker.choice(node, path, list(self._names)) or ""
@@ -228,7 +237,7 @@ class _Reader:
     def _claim(self, name: str, node: Node, path: str) -> None:
         if name in self._names:
             self.checker.add(node, path, "duplicate_name", f"machine {name!r} is there twice",
-                             f"first on line {self._names[name].line}")  # fmt: skip
+                             hint=f"first on line {self._names[name].line}")  # fmt: skip
         self._names[name] = node
 
     def _word(self, node: Node | None, path: str, form: re.Pattern[str]) -> str | None:
@@ -236,7 +245,8 @@ class _Reader:
             return None
         text = self.checker.text(node, path)
         if text is not None and not form.fullmatch(text):
-            self.checker.add(node, path, "bad_value", f"{text!r} cannot be read here", _FORMS[form])
+            self.checker.add(node, path, "bad_value", f"{text!r} cannot be read here",
+                             hint=_FORMS[form])  # fmt: skip
             return None
         return text
 

@@ -30,7 +30,7 @@ if command -v docker > /dev/null; then
         docker image ls -aq --no-trunc | sort -u | sed 's/^/image /'
         docker image ls --no-trunc --format 'tag {{.ID}} {{.Repository}}:{{.Tag}}'
         ids=$(docker ps -aq --filter label=io.rota.service --filter "label=io.rota.platform=$1")
-        [ -z "$ids" ] || docker inspect -f 'container {{index .Config.Labels "io.rota.service"}} {{index .Config.Labels "io.rota.spec-hash"}} {{.State.Status}} {{.RestartCount}} {{.Image}} {{.Config.Image}} {{.State.StartedAt}} {{if .State.Health}}{{.State.Health.Status}}{{else}}-{{end}}' $ids
+        [ -z "$ids" ] || docker inspect -f 'container {{index .Config.Labels "io.rota.service"}} {{index .Config.Labels "io.rota.spec-hash"}} {{.State.Status}} {{.RestartCount}} {{.Image}} {{.Config.Image}} {{.State.StartedAt}} {{if .State.Health}}{{.State.Health.Status}}{{else}}-{{end}} {{index .Config.Labels "io.rota.spec"}}' $ids
     }
 fi
 say "end yes"

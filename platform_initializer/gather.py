@@ -130,7 +130,8 @@ def _connect(machine: Machine, door: SshDoor, timeout_s: float) -> SshConnection
 def _unpinned(machine: Machine, door: SshDoor, timeout_s: float) -> MachineError:
     shown = door.scan_host_key(machine.address, machine.login.port, timeout_s)
     return MachineError(Failure(
-        machine.name, "checking its host key", f"none is pinned; it shows {shown}; nothing was sent",
+        machine.name, "checking its host key",
+        f"none is pinned; it shows {shown}; nothing was sent",
         next_step="compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on its console,"
         f' then write host_key: "{shown}" beside its address',
     ))  # fmt: skip

@@ -1,5 +1,7 @@
-"""Runs steps as soon as what they wait for is done, side by side; one that fails stops only those
-that wait for it."""
+"""Runs steps side by side, each as soon as what it waits for is done.
+
+One that fails stops only those that wait for it.
+"""
 
 from __future__ import annotations
 
@@ -38,14 +40,24 @@ def run_steps(steps: Sequence[Step], progress: Progress, parallel: int) -> Outco
             if not running:
                 break
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                step, failure = running.pop(future), future.result()
-                if failure is None:
-                    outcome.done.append(step)
-                else:
-                    bad.add(step.key)
-                    outcome.failures.append(failure)
+            bad |= _note_ends(finished, running, outcome)
     return outcome
+
+
+def _note_ends(
+    finished: set[Future[Failure | None]], running: dict[Future[Failure | None], Step],
+    outcome: Outcome,
+) -> set[str]:  # fmt: skip
+    """Sort what ended into the outcome; return the keys of what failed."""
+    bad = set()
+    for future in finished:
+        step, failure = running.pop(future), future.result()
+        if failure is None:
+            outcome.done.append(step)
+        else:
+            bad.add(step.key)
+            outcome.failures.append(failure)
+    return bad
 
 
 def _skip_hopeless(

@@ -35,7 +35,10 @@ until docker exec rota-client true 2> /dev/null; do
     sleep 0.3
 done
 docker exec rota-client python3 -c "$@" || {
-    code=$?; docker logs --tail 8 rota-client 2>&1 | cut -c 1-300 >&2; echo "the client does not stay up" >&2; exit $code
+    code=$?
+    docker logs --tail 8 rota-client 2>&1 | cut -c 1-300 >&2
+    echo "the client does not stay up" >&2
+    exit $code
 }
 """
 

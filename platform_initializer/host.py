@@ -16,7 +16,7 @@ from platform_initializer.errors import Failure, LockHeldError, MachineError
 
 AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec "$@"; else exec sudo -n -- "$@"; fi'
 LOCK = "/run/rota.lock"
-_HOLD = "exec 9> \"$1\"; flock -n 9 || exit 75; echo held; cat > /dev/null"
+_HOLD = 'exec 9> "$1"; flock -n 9 || exit 75; echo held; cat > /dev/null'
 _INSTALL = """\
 set -eu
 draft=$(mktemp -d /etc/.rota.XXXXXXXX)
@@ -86,6 +86,7 @@ class Host:
         try:
             self._lock.read_until(b"held\n", 10.0)
         except SshUnreachableError as error:
+            self.command("becoming root", ["true"])  # no right to that ends the stream just so
             raise LockHeldError(
                 f"{self.name}: another `rota platform` command holds {LOCK} there"
             ) from error
@@ -152,12 +153,11 @@ def archive(files: Sequence[RemoteFile]) -> bytes:
     """Return a tar of the files with modes, owners and the folders they need."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        seen: set[str] = set()
-        for file in sorted(files, key=lambda f: f.path):
-            for folder in _folders(file.path):
-                if folder not in seen:
-                    seen.add(folder)
-                    tar.addfile(_folder_entry(folder, file))
+        ordered = sorted(files, key=lambda f: f.path)
+        folders = {folder: file for file in reversed(ordered) for folder in _folders(file.path)}
+        for folder in sorted(folders):
+            tar.addfile(_folder_entry(folder, folders[folder]))
+        for file in ordered:
             entry = tarfile.TarInfo(file.path.lstrip("/"))
             entry.size, entry.mode = len(file.content), file.mode
             entry.uid = entry.gid = file.uid

@@ -48,10 +48,10 @@ def find_images(references: Sequence[str]) -> dict[str, LocalImage]:
     return images
 
 
-def save_image(reference: str) -> Iterator[bytes]:
+def save_image(image: LocalImage) -> Iterator[bytes]:
     """Yield what `docker save` writes; raise `MachineError` when it fails."""
     process = subprocess.Popen(
-        ["docker", "save", reference], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ["docker", "save", image.image_id], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     with process:
         assert process.stdout  # noqa: S101 - PIPE was asked for
@@ -61,6 +61,6 @@ def save_image(reference: str) -> Iterator[bytes]:
         said = process.stderr.read().decode("utf-8", "replace").strip()
     if process.returncode != 0:
         raise MachineError(Failure(
-            "this host", f"saving {reference}", said, f"docker save {reference}",
+            "this host", f"saving {image.reference}", said, f"docker save {image.image_id}",
             process.returncode,
         ))  # fmt: skip

@@ -50,15 +50,19 @@ class SecretStore:
         self._values[_SHOWN] = "yes"
         self._save()
 
-    def complete(self) -> None:
-        """Generate what is missing and keep it before anything else learns of it."""
+    def complete(self, *, keep: bool = True) -> None:
+        """Generate what is missing and keep it before anything else learns of it.
+
+        With `keep` False nothing is written: for a look at what would be done.
+        """
         missing = [name for name in (*_WORDS, "kafka_cluster_id", "sampler_key", "tool_key")
                    if name not in self._values]  # fmt: skip
         if not missing:
             return
         for name in missing:
             self._values[name] = _generate(name)
-        self._save()
+        if keep:
+            self._save()
 
     def text(self, name: str) -> str:
         """Reveal one, for the file or the call that needs it."""
@@ -73,6 +77,11 @@ class SecretStore:
 
     def _save(self) -> None:
         write_private(self._path, json.dumps(self._values, indent=2) + "\n")
+
+
+def kafka_users_file(store: SecretStore) -> str:
+    """Return the lines ``user:password`` that the broker makes its users from, admin first."""
+    return "".join(f"{user}:{store.text(f'kafka_{user}')}\n" for user in KAFKA_USERS)
 
 
 def write_private(path: Path, text: str) -> None:

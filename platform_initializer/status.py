@@ -47,7 +47,8 @@ def status(description: Description, door: SshDoor) -> dict[str, Any]:
 def _readiness(gathered: Gathered, parallel: int) -> dict[str, Mapping[str, str | None]]:
     found: dict[str, Mapping[str, str | None]] = {}
     names = [name for name, facts in gathered.facts.items()
-             if (client := facts.containers.get("client")) and client.state == "running"]  # fmt: skip
+             if "client" in facts.containers
+             and facts.containers["client"].state == "running"]  # fmt: skip
 
     def ask(name: str) -> Mapping[str, str | None]:
         return ask_readiness(gathered.hosts[name], list(gathered.facts[name].containers), 0.0)

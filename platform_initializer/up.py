@@ -10,7 +10,7 @@ from common.ssh import SshDoor
 from platform_initializer.checks import problems_of, twins_of
 from platform_initializer.domain.description import Description
 from platform_initializer.domain.steps import Phase, Step
-from platform_initializer.errors import NotConvergedError, PartlyDoneError
+from platform_initializer.errors import Failure, NotConvergedError, PartlyDoneError
 from platform_initializer.gather import Gathered, gather_facts, reach
 from platform_initializer.graph import run_steps
 from platform_initializer.health import require_ready
@@ -47,7 +47,7 @@ def up(description: Description, door: SshDoor, progress: Progress) -> Result:
     machines = Fleet(description, store).provide(progress.say)
     gathered = reach(machines, description, door)
     try:
-        world = _world(description, machines, gathered, (images, store))
+        world = world_of(description, machines, gathered, (images, store))
         _refuse_unfit(world, gathered, progress)
         steps = plan(world)
         done = _carry_out(world, steps, progress)
@@ -63,7 +63,7 @@ def up(description: Description, door: SshDoor, progress: Progress) -> Result:
     )  # fmt: skip
 
 
-def _world(
+def world_of(
     description: Description, machines: Sequence[Machine], gathered: Gathered,
     kept: tuple[dict[str, LocalImage], SecretStore],
 ) -> World:  # fmt: skip
@@ -73,9 +73,7 @@ def _world(
 
 def _refuse_unfit(world: World, gathered: Gathered, progress: Progress) -> None:
     """Where machines cannot be used, still prepare the others, then stop and tell."""
-    failures = [*gathered.failures, *twins_of(gathered.facts)]
-    for name, facts in gathered.facts.items():
-        failures += problems_of(name, facts, _bytes_to_come(world, name))
+    failures = unfit(world, gathered)
     if not failures:
         return
     bad = {failure.machine for failure in failures}
@@ -85,6 +83,14 @@ def _refuse_unfit(world: World, gathered: Gathered, progress: Progress) -> None:
     outcome = run_steps(steps, progress, world.description.parallel) if steps else None
     done = len(outcome.done) if outcome else 0
     raise PartlyDoneError([*failures, *(outcome.failures if outcome else ())], done)
+
+
+def unfit(world: World, gathered: Gathered) -> list[Failure]:
+    """Return what forbids work, by machine: not reached, twins, no room."""
+    failures = [*gathered.failures, *twins_of(gathered.facts)]
+    for name, facts in gathered.facts.items():
+        failures += problems_of(name, facts, _bytes_to_come(world, name))
+    return failures
 
 
 def _bytes_to_come(world: World, name: str) -> int:

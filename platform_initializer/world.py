@@ -6,13 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from platform_initializer.domain.container import ContainerSpec
 from platform_initializer.domain.description import Description
 from platform_initializer.domain.facts import Facts
 from platform_initializer.domain.placement import Placed, place
 from platform_initializer.domain.services import (
-    KAFKA_USERS,
     Place,
     Site,
     container_of,
@@ -22,7 +22,7 @@ from platform_initializer.domain.services import (
 from platform_initializer.host import Host, RemoteFile
 from platform_initializer.local_images import OURS, LocalImage
 from platform_initializer.machines import Machine
-from platform_initializer.secret_store import SecretStore, public_key
+from platform_initializer.secret_store import SecretStore, kafka_users_file, public_key
 
 SAMPLER_HOME = "/var/lib/rota-sampler"
 SAMPLER_PATH = "/usr/local/lib/rota/sampler.sh"
@@ -45,9 +45,13 @@ class World:
         """The machines' names, in the order of the file."""
         return list(self.machines)
 
+    @cached_property
+    def _placed(self) -> Sequence[Placed]:
+        return place(self.description, self.names, self.facts)
+
     def placed(self) -> Sequence[Placed]:
         """Decide which service runs where."""
-        return place(self.description, self.names, self.facts)
+        return self._placed
 
     def homes_of(self, service: str) -> list[str]:
         """Name the machines a service runs on."""
@@ -71,7 +75,9 @@ class World:
         spec = container_of(service, self.site(), Place(machine, there.address, labels))
         files = [(f.path, digest(f.content)) for f in self.secret_files(service)]
         if service == "node_manager":
-            files.append((MAP, digest(self.machines_map())))
+            reached = [(name, m.address, m.login.port, m.host_key, m.is_local)
+                       for name, m in self.machines.items()]  # fmt: skip
+            files.append((MAP, digest(repr(reached).encode())))
         return replace(spec, files=tuple(files))
 
     def secret_files(self, service: str) -> list[RemoteFile]:
@@ -79,9 +85,7 @@ class World:
         uid = uid_of(service)
         contents = {name: self.store.text(key) for name, key in secrets_of(service).items()}
         if service == "kafka":
-            users = ["rota_admin", *sorted(KAFKA_USERS.values())]
-            lines = [f"{user}:{self.store.text(f'kafka_{user}')}\n" for user in users]
-            contents["users"] = "".join(lines)
+            contents["users"] = kafka_users_file(self.store)
         return [
             RemoteFile(f"/etc/rota/secrets/{service}/{name}", text.encode(), 0o400, uid)
             for name, text in sorted(contents.items())

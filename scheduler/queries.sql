@@ -43,7 +43,7 @@ UPDATE shards SET owner = '', expires_at = '2000-01-01' WHERE owner = %(owner)s 
 
 -- name: fence
 -- The shards still held and their epochs, locked until the transaction ends.
-SELECT shard, epoch FROM shards WHERE owner = %(owner)s AND shard IN %(shards)s FOR SHARE;
+SELECT shard, epoch FROM shards WHERE owner = %(owner)s AND shard IN %(shards)s LOCK IN SHARE MODE;
 
 -- name: due_soon
 -- What the agenda is filled from: the next due times after a place in their order, up to a moment.

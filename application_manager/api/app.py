@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from application_manager.api import fleet, jobs, login, schedules
+from application_manager.api import asks, fleet, jobs, login, people, schedules, stream
 from application_manager.api.guard import check_guarded
 from application_manager.api.limits import MOST_BODY_BYTES, Limits
 from application_manager.api.openapi import add_openapi
 from application_manager.api.parts import Parts
 from application_manager.api.problems import add_handlers
-from application_manager.page import router as page
+from application_manager.dashboard import add_dashboard
+from application_manager.dashboard.errors import PageErrors
 
-ROUTERS = (schedules.router, jobs.router, fleet.router, login.router, page)
+ROUTERS = (
+    schedules.router, jobs.router, asks.router, people.router, fleet.router, stream.router,
+    login.router,
+)  # fmt: skip
 
 
 def build_app(parts: Parts) -> FastAPI:
@@ -21,8 +25,10 @@ def build_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     for router in ROUTERS:
         app.include_router(router, max_body_size=MOST_BODY_BYTES)
+    add_dashboard(app)
     add_openapi(app)
     add_handlers(app)
     app.add_middleware(Limits)
+    app.add_middleware(PageErrors)
     check_guarded(app)
     return app

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
 
-from application_manager.api.guard import Viewer
-from application_manager.api.parts import Parts, PartsDep
-from application_manager.api.problems import ApiError
+from application_manager.api.guard import Operator, Viewer
+from application_manager.api.parts import PartsDep
+from application_manager.asks import NoSuchNodeError
 from application_manager.ledger import list_nodes
-
-SILENT_AFTER_S = 15.0
+from application_manager.live import list_services
 
 router = APIRouter(prefix="/api/v1", tags=["fleet"])
+DrainMode = Literal["wait", "move", "force"]
 NodeId = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
@@ -29,30 +29,33 @@ def node(node_id: NodeId, parts: PartsDep, _: Viewer) -> dict[str, Any]:
     for each in list_nodes(parts.database, parts.loads):
         if each["node"] == node_id:
             return each
-    raise ApiError(404, "no_such_node", f"there is no node {node_id!r}")
+    raise NoSuchNodeError(f"there is no node {node_id!r}")
+
+
+@router.post("/nodes/{node_id}/drain", status_code=202)
+def drain(
+    node_id: NodeId, parts: PartsDep, actor: Operator, mode: DrainMode = "wait"
+) -> dict[str, Any]:
+    """Give a node nothing new; its jobs end there, are moved, or are killed."""
+    wish = "DRAINING" if mode == "wait" else f"DRAINING:{mode}"
+    parts.asks.of_node(node_id, wish, actor)
+    return {"node": node_id, "wish": wish}
+
+
+@router.post("/nodes/{node_id}/uncordon", status_code=202)
+def uncordon(node_id: NodeId, parts: PartsDep, actor: Operator) -> dict[str, Any]:
+    """Use a node again."""
+    parts.asks.of_node(node_id, "", actor)
+    return {"node": node_id, "wish": ""}
 
 
 @router.get("/services")
 def services(parts: PartsDep, _: Viewer) -> dict[str, Any]:
     """List the platform's own processes as their heartbeats tell."""
-    return {"items": list_services(parts), "next_cursor": None}
+    return {"items": list_services(parts.monitor, parts.clock.now()), "next_cursor": None}
 
 
 @router.get("/me")
 def me(actor: Viewer) -> dict[str, Any]:
     """Tell who is asking."""
     return {"name": actor.name, "role": actor.role.label}
-
-
-def list_services(parts: Parts) -> list[dict[str, Any]]:
-    """List services, replica by replica; `ok`, `unwell` or `silent`."""
-    found = []
-    for beat, age_s in parts.monitor.services(parts.clock.now()):
-        wrong = {name: said for name, said in beat.health.items() if said != "ok"}
-        state = "silent" if age_s > SILENT_AFTER_S else "unwell" if wrong else "ok"
-        found.append({
-            "service": beat.service, "replica": beat.replica, "state": state, "host": beat.host,
-            "build": beat.build, "started_at": beat.started_at, "age_s": round(age_s, 1),
-            "health": dict(beat.health), "figures": dict(beat.figures),
-        })  # fmt: skip
-    return found

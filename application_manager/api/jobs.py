@@ -1,4 +1,4 @@
-"""Routes of jobs: list, show, why here, logs, kill."""
+"""Routes of jobs: list, show, why here, logs."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from application_manager.api.guard import Operator, Viewer
+from application_manager.api.guard import Viewer
 from application_manager.api.paging import cursor_of, read_cursor
-from application_manager.api.parts import PartsDep
-from application_manager.api.problems import ApiError
+from application_manager.api.parts import Parts, PartsDep
 from application_manager.ledger import (
     JobFilter,
-    ask_for_job,
     attempts_of,
     list_jobs,
     show_job,
     upcoming_jobs,
 )
-from application_manager.log_reader import open_log
+from application_manager.log_reader import NoOutputError, open_log
 from common.jobs import JobState
+from common.secret import Secret
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 JobId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,61}\.[0-9TZ_]{16,23}\.[0-9]{1,6}$")]
@@ -72,7 +72,7 @@ def explain(job_id: JobId, parts: PartsDep, _: Viewer) -> dict[str, Any]:
 
 
 @router.get("/{job_id}/logs", response_class=StreamingResponse)
-def logs(
+async def logs(
     job_id: JobId,
     parts: PartsDep,
     _: Viewer,
@@ -81,28 +81,21 @@ def logs(
     follow: bool = False,
 ) -> StreamingResponse:
     """Give the output of an attempt (the last one by default), as its machine has it."""
+    url = await run_in_threadpool(_log_address, parts, job_id, attempt)
+    options = {"follow": "1"} if follow else {}
+    options |= {"tail": str(tail)} if tail is not None else {}
+    output = await open_log(url, options, parts.client_token or Secret(""), parts.stopping)
+    return StreamingResponse(output, media_type="text/plain; charset=utf-8")
+
+
+def _log_address(parts: Parts, job_id: str, attempt: int | None) -> str:
     with parts.database.transaction() as transaction:
         placed = [each for each in attempts_of(transaction, job_id) if each["node"]]
         chosen = [each for each in placed if attempt in (None, each["attempt"])]
         if not chosen:
-            raise ApiError(404, "no_output", f"{job_id} was not on any machine yet")
+            raise NoOutputError(f"{job_id} was not on any machine yet")
         last = chosen[-1]
         node = transaction.one("node_address", node=last["node"])
-    if node is None or parts.client_token is None:
-        raise ApiError(404, "no_output", f"{last['node']} is not known any more")
-    path = f"/v1/logs/{job_id}/{last['attempt']}"
-    options = {"follow": "1"} if follow else {}
-    options |= {"tail": str(tail)} if tail is not None else {}
-    url = f"http://{node['address']}:{node['log_port']}{path}"
-    output = open_log(url, options, parts.client_token, parts.stopping)
-    return StreamingResponse(output, media_type="text/plain; charset=utf-8",
-                             headers={"X-Content-Type-Options": "nosniff"})  # fmt: skip
-
-
-@router.post("/{job_id}/kill", status_code=202)
-def kill(job_id: JobId, parts: PartsDep, actor: Operator) -> dict[str, Any]:
-    """Ask for a job to be stopped; 409 when it has ended already."""
-    with parts.database.transaction() as transaction:
-        job = ask_for_job(transaction, job_id, "kill", actor)
-    parts.publish()
-    return {"job_id": job_id, "state": job["state"], "requested": "kill"}
+    if node is None:
+        raise NoOutputError(f"{last['node']} is not known any more")
+    return f"http://{node['address']}:{node['log_port']}/v1/logs/{job_id}/{last['attempt']}"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from application_manager.asks import Asks
+from application_manager.feed import Feed
 from application_manager.live import Loads
 from application_manager.people import People
+from application_manager.registry import Registry
 from application_manager.schedules import Schedules
+from application_manager.versions import Versions
 from common.clock import Clock
 from common.db import Database
 from common.heartbeat import HeartbeatMonitor
@@ -20,15 +23,22 @@ from common.secret import Secret
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything behind the routes; `publish` wakes the outbox after a commit."""
+    """Everything behind the routes.
+
+    `screens` is the dashboard's own pool, which only reads: pages that wait never hold up the API.
+    """
 
     database: Database
+    screens: Database
     clock: Clock
     people: People
     schedules: Schedules
     loads: Loads
     monitor: HeartbeatMonitor
-    publish: Callable[[], None]
+    feed: Feed
+    asks: Asks
+    versions: Versions
+    registry: Registry
     client_token: Secret | None = None
     is_tls: bool = False
     stopping: threading.Event = field(default_factory=threading.Event)

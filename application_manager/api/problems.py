@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
@@ -12,10 +13,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from application_manager.ledger import JobEndedError, NoSuchJobError
+from application_manager.asks import JobEndedError, NoSuchNodeError, NoSuchRequestError
+from application_manager.ledger import NoSuchJobError
 from application_manager.log_reader import MachineUnreachableError, NoOutputError
 from application_manager.people import LoginRefusedError, TooManyTriesError
+from application_manager.registry import NotRegisteredError
 from application_manager.schedules import ConflictError, InvalidFilesError, NoSuchInstanceError
+from application_manager.versions import NoSuchVersionError
 from common.db import DuplicateKeyError
 from common.errors import Retryable, RotaError
 from common.logs import logger
@@ -24,6 +28,10 @@ MEDIA_TYPE = "application/problem+json"
 _CODES: Mapping[type[RotaError], tuple[int, str]] = {
     NoSuchJobError: (404, "no_such_job"),
     NoSuchInstanceError: (404, "no_such_instance"),
+    NoSuchRequestError: (404, "no_such_request"),
+    NoSuchVersionError: (404, "no_such_version"),
+    NoSuchNodeError: (404, "no_such_node"),
+    NotRegisteredError: (404, "not_registered"),
     JobEndedError: (409, "job_has_ended"),
     ConflictError: (409, "conflict"),
     DuplicateKeyError: (409, "exists_already"),
@@ -64,7 +72,8 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(ApiError)
     def _api(request: Request, error: ApiError) -> Response:
         if error.status == HTTPStatus.UNAUTHORIZED and wants_page(request):
-            return RedirectResponse(f"/login?next={request.url.path}", 303)
+            wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return RedirectResponse(f"/login?next={quote(wanted)}", 303)
         headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
         return problem(error, headers)
 

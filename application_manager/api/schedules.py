@@ -48,9 +48,9 @@ class Files(BaseModel):
 @router.post("/plan")
 def plan(files: Files, parts: PartsDep, _: Viewer, response: Response) -> dict[str, Any]:
     """Tell what applying these files would do, with the next five due times of each instance."""
-    made = parts.schedules.plan(files.upload())
+    made, cancelled = parts.schedules.plan(files.upload())
     now = parts.clock.now()
-    answer = summary_of(made)
+    answer = {**summary_of(made), "cancelled_jobs": cancelled}
     for line, change in zip(answer["changes"], made.changes, strict=True):
         line["next"] = next_dues(change, now)
     response.headers["ETag"] = f'"{made.etag}"'
@@ -104,7 +104,7 @@ def show_schedule(instance_id: InstanceId, parts: PartsDep, _: Viewer) -> dict[s
 def delete_schedule(
     instance_id: InstanceId, parts: PartsDep, actor: Operator, *, cascade: bool = False
 ) -> dict[str, Any]:
-    """Delete an instance; what runs goes on to its end. `cascade` takes its dependents too."""
+    """Delete an instance and stop its jobs. `cascade` takes its dependents too."""
     return {"removed": parts.schedules.delete(instance_id, actor, cascade=cascade)}
 
 

@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS versions (
 -- What people ask of jobs; the scheduler reads it and remembers what it has carried out.
 CREATE TABLE IF NOT EXISTS job_requests (
     request_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    request_key CHAR(32) NOT NULL,
     kind VARCHAR(16) NOT NULL,
     instance_id VARCHAR(62) NOT NULL,
     job_id VARCHAR(120) NULL,
@@ -47,10 +48,12 @@ CREATE TABLE IF NOT EXISTS job_requests (
     forced BOOLEAN NOT NULL DEFAULT FALSE,
     requested_by VARCHAR(64) NOT NULL,
     requested_at DATETIME(6) NOT NULL,
+    UNIQUE KEY by_key (request_key),
     INDEX by_requested (requested_at)
 ) ENGINE=InnoDB;
 
--- What people ask of nodes (wish DRAINING or empty); the node manager reads it.
+-- What people ask of nodes (DRAINING, DRAINING:move, DRAINING:force, REMOVED or empty); the node
+-- manager reads it.
 CREATE TABLE IF NOT EXISTS node_requests (
     request_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     node_id VARCHAR(64) NOT NULL,

@@ -30,6 +30,7 @@ Connection = Any
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 10
 LOCK_WAIT_S = 5  # less than the statement's, so that a lock wait is told as such
+SILENT_S = 10  # a process frozen inside a transaction keeps its locks no longer than this
 _SQL_MODE = (
     "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
     "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
@@ -66,6 +67,7 @@ def connect(config: MySqlConfig, *, statement_timeout_s: int = STATEMENT_TIMEOUT
         with translated(), connection.cursor() as cursor:
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}")
+            cursor.execute(f"SET SESSION wait_timeout = {SILENT_S}")
     except RotaError:
         close_quietly(connection)
         raise

@@ -48,7 +48,7 @@ class Checker:
             where = join(path, key.text)
             if known is not None and key.text not in known:
                 self.add(key, where, "unknown_key", f"unknown key {shorten(key.text)!r}",
-                         hint=self._near(key.text, known))  # fmt: skip
+                         hint=self._near(key.text, known) or _known(known))  # fmt: skip
             elif isinstance(value, Scalar) and value.value is None:
                 self._null(value, where)
             else:
@@ -124,7 +124,7 @@ class Checker:
             self._null(node, path)
             return
         self.add(node, path, "wrong_type", f"{wanted} is needed here, not {_kind(node)}",
-                 hint=hint)  # fmt: skip
+                 hint=hint or f"give {wanted}")  # fmt: skip
 
     def _null(self, node: Node, path: str) -> None:
         self.add(node, path, "null", "there is no value here", hint="leave it out for the default")
@@ -148,6 +148,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Return a hint naming the nearest known word."""
     near = get_close_matches(word[:80], list(known), n=1, cutoff=0.6)
     return f"did you mean `{near[0]}`?" if near else None
+
+
+def _known(words: Collection[str]) -> str | None:
+    return f"known here: {', '.join(sorted(words))}" if words else None
 
 
 def _kind(node: Node | None) -> str:

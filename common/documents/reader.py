@@ -91,7 +91,7 @@ class _Builder:
 
     def document(self, events: Iterator[Event]) -> Node | None:
         first = next(events, None)
-        if first is None or (first.kind == "scalar" and first.is_plain and not first.text):
+        if first is None or (first.is_plain and not first.text and not first.flaws):
             self.problems.append(Problem(self.file, None, None, "", "empty", "the file is empty"))
             return None
         return self._node(first, events, "")

@@ -37,6 +37,7 @@ class Calendar:
         self._start = _bound(recurrence.start, self._zone)
         self._end = _bound(recurrence.end, self._zone)
         self._floor = FIRST_S if self._start is None else self._start - 1
+        self._last_by_end = LAST_S if self._end is None else self._end - 1
         self._form = _form_of(recurrence, self._zone, self._start)
         has_times = recurrence.end_time is not None or recurrence.ends_at_midnight
         self._window = Window(recurrence) if has_times else None
@@ -48,8 +49,8 @@ class Calendar:
 
     def first_due(self) -> datetime | None:
         """Return the first due time there is, counted from 1970 where no `start` is given."""
-        due = self._after(-1 if self._start is None else self._start - 1)
-        return None if due is None else moment_of(due)
+        due = self._form.after(-1 if self._start is None else self._floor)
+        return None if due is None or due > self._last_by_end else moment_of(due)
 
     def iterate(self, after: datetime) -> Iterator[datetime]:
         """Yield the due times strictly after an instant, rising."""
@@ -102,11 +103,11 @@ class Calendar:
     @cached_property
     def _last(self) -> int:
         """The latest instant at which anything may be due."""
-        last = LAST_S if self._end is None else self._end - 1
         if self._recurrence.max_jobs is None or self._start is None:
-            return last
-        nth = self._form.nth_after(self._start - 1, self._recurrence.max_jobs, last + 1)
-        return self._start - 1 if nth is None else nth
+            return self._last_by_end
+        end = self._last_by_end + 1
+        nth = self._form.nth_after(self._floor, self._recurrence.max_jobs, end)
+        return self._floor if nth is None else nth
 
 
 def compile_schedule(spec: InstanceSpec) -> Calendar | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import pairwise
+from itertools import islice, pairwise
+
+import msgspec
 
 from common.documents import Problem
 from common.schedule.calendar import Calendar
@@ -13,6 +15,7 @@ from common.schedule.entry import Entry
 from common.schedule.spec import InstanceSpec, Recurrence
 
 MOST_STARTS_AN_HOUR = 60
+DUES_TO_LOOK_AT = 12
 _Warning = tuple[str, str, str]
 
 
@@ -30,7 +33,9 @@ def lint(
 
 
 def _warnings(spec: InstanceSpec, recurrence: Recurrence, now: datetime) -> Iterator[_Warning]:
-    calendar = Calendar(recurrence, spec.timezone)
+    # Counting `max_jobs` out would take longer than all the rest, and has no now.
+    unlimited = msgspec.structs.replace(recurrence, max_jobs=None)
+    calendar = Calendar(unlimited, spec.timezone)
     yield from _of_bounds(calendar, now)
     yield from _of_rate(spec, recurrence, calendar, now)
     yield from _of_limits(spec, recurrence)
@@ -43,20 +48,20 @@ def _of_bounds(calendar: Calendar, now: datetime) -> Iterator[_Warning]:
     if end is not None and end <= now:
         yield "end_in_the_past", "`end` is in the past", "it will not run again"
     elif calendar.next_due(now) is None:
-        yield "never_fires", "nothing is due from now on", "look at `start`, `end` and `max_jobs`"
+        yield "never_fires", "nothing is due from now on", "look at `start` and `end`"
 
 
 def _of_rate(
     spec: InstanceSpec, recurrence: Recurrence, calendar: Calendar, now: datetime
 ) -> Iterator[_Warning]:
-    gap_s = _shortest_gap(recurrence, calendar, now)
-    if gap_s is None:
-        return
-    if gap_s * MOST_STARTS_AN_HOUR < 3600:
-        yield ("fires_often", f"it is due every {gap_s} s, more than 60 times an hour",
+    if recurrence.unit == "s" and 0 < recurrence.step * MOST_STARTS_AN_HOUR < 3600:
+        yield ("fires_often", f"it is due every {recurrence.step} s, more than 60 times an hour",
                "is the unit of `interval` right?")  # fmt: skip
     duration_s = recurrence.duration_s
-    if duration_s is not None and duration_s > gap_s and spec.overlap == "skip":
+    if duration_s is None or spec.overlap != "skip":
+        return
+    gap_s = _shortest_gap(recurrence, calendar, now)
+    if gap_s is not None and duration_s > gap_s:
         yield ("skips_itself",
                f"`duration` is {duration_s} s, but it is due every {gap_s} s and skips overlaps",
                "a shorter duration, or another `overlap`")  # fmt: skip
@@ -83,10 +88,6 @@ def _shortest_gap(recurrence: Recurrence, calendar: Calendar, now: datetime) -> 
     """Return the seconds between two due times, the least of the next few."""
     if recurrence.form in {"every", "window"} and recurrence.unit == "s":
         return recurrence.step
-    dues = []
-    for due in calendar.iterate(now):
-        dues.append(due)
-        if len(dues) > 24:
-            break
+    dues = list(islice(calendar.iterate(now), DUES_TO_LOOK_AT))
     gaps = [(later - sooner).total_seconds() for sooner, later in pairwise(dues)]
     return int(min(gaps)) if gaps else None

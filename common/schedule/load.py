@@ -121,6 +121,12 @@ def _instances(checker: Checker, node: Node | None) -> tuple[Node, ...] | None:
     return node.items
 
 
+def _is_waiting(entry: Entry) -> bool:
+    """Tell whether an entry names a parent, were it a wrong one."""
+    parents, _ = entry.place_of("depends_on")
+    return entry.has("depends_on") and not (isinstance(parents, Sequence) and not parents.items)
+
+
 class _FileReader:
     """Reads the entries of one file over its defaults. Owned by one thread."""
 
@@ -151,8 +157,7 @@ class _FileReader:
             self._checker.missing(node, entry.own.path, "id")
         if not entry.has("app"):
             self._checker.missing(node, entry.own.path, "app")
-        waits_for_nobody = entry.has("depends_on") and entry.values.get("depends_on") == ()
-        if not entry.has("schedule") and (waits_for_nobody or not entry.has("depends_on")):
+        if not entry.has("schedule") and not _is_waiting(entry):
             self._checker.add(node, entry.own.path, "missing_key",
                               "a `schedule` or `depends_on` is needed",
                               hint="add `schedule:` or `depends_on:`")  # fmt: skip

@@ -6,10 +6,9 @@ published JSON Schema of it. What the keys mean together is `read_schedule`'s an
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args, get_type_hints
-
-import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, TypedDict, get_args, get_type_hints
 
 from common.schedule import values
 from common.schedule.spec import (
@@ -25,8 +24,19 @@ from common.schedule.spec import (
 )
 
 
-def _text(pattern: str, description: str, *examples: str) -> Meta:
-    return Meta(pattern=f"^({pattern})$", description=description, examples=list(examples))
+@dataclass(frozen=True)
+class Shape:
+    """What a value looks like beyond its type; `least` and `most` are of numbers and of lists."""
+
+    description: str = ""
+    pattern: str = ""
+    examples: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
+
+
+def _text(pattern: str, description: str, *examples: str) -> Shape:
+    return Shape(description, f"^({pattern})$", examples)
 
 
 Plain = str | int | float | bool  # taken as it is written
@@ -37,140 +47,151 @@ Moment = Annotated[
 Span = Annotated[
     str, _text(values.SPAN, "elapsed time, at least 1s; d is 24 h", "90s", "5m", "2h")
 ]  # fmt: skip
+Interval = Annotated[
+    str, _text(values.INTERVAL, "s m h are elapsed; d w mo are steps in the calendar",
+               "30m", "1d", "1mo")
+]  # fmt: skip
 TimeOfDay = Annotated[str, _text(values.TIME, "a local time of day", "08:00", "08:00:30")]
+EndTime = Annotated[
+    str, _text(values.END_TIME, "a local time of day, or 24:00", "18:00", "24:00")
+]  # fmt: skip
 DayName = Annotated[str, _text(values.DAY_RANGE, "a day or a rising range", "sat", "mon-fri")]
 Date = Annotated[str, _text(values.DATE, "a local day", "2026-12-25")]
+CronText = Annotated[
+    str, Shape("five fields, or a macro", examples=("*/20 6-22 * * mon", "@daily"))
+]  # fmt: skip
 Id = Annotated[str, _text(values.ID, "an instance id", "hostel-a-heating")]
 App = Annotated[
-    str, _text(r"\S{1,255}", "an application of the repository, or an inline image",
+    str, _text(values.APP, "an application of the repository, or an inline image",
                "heating-control", "registry/heating:1.4")
 ]  # fmt: skip
-Zone = Annotated[str, Meta(description="an IANA time zone", examples=["Asia/Kolkata"])]
+Url = Annotated[str, _text(values.URL, "where to post", "https://hooks.example/ops")]
+Size = Annotated[str, _text(values.SIZE, "digits and KiB, MiB or GiB", "128MiB")]
+Zone = Annotated[str, Shape("an IANA time zone", examples=("Asia/Kolkata",))]
 
 
-class _Keys(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    pass
-
-
-class ScheduleKeys(_Keys, kw_only=True):
+class ScheduleKeys(TypedDict, total=False):
     """When an instance is due, in exactly one of five forms, told by which keys are there.
 
     They are once (`start`), every (`start`, `interval`), daily (`start_time`), window
     (`start_time`, `end_time`, `interval`), cron (`cron`).
     """
 
-    start: Moment | UnsetType = UNSET
-    end: Moment | UnsetType = UNSET
-    start_time: TimeOfDay | UnsetType = UNSET
-    end_time: (
-        Annotated[str, _text(values.END_TIME, "a local time of day, or 24:00", "18:00", "24:00")]
-        | UnsetType
-    ) = UNSET
-    days: DayName | list[DayName] | UnsetType = UNSET
-    interval: (
-        Annotated[
-            str,
-            _text(values.INTERVAL, "s m h are elapsed; d w mo are steps in the calendar",
-                  "30m", "1d", "1mo"),
-        ]
-        | UnsetType
-    ) = UNSET  # fmt: skip
-    cron: (
-        Annotated[str, Meta(description="five fields, or a macro", examples=["*/20 6-22 * * mon"])]
-        | UnsetType
-    ) = UNSET
-    duration: Span | UnsetType = UNSET
-    max_jobs: Annotated[int, Meta(ge=1, le=1_000_000)] | UnsetType = UNSET
-    exclude: Date | list[Date] | UnsetType = UNSET
-    repetition: bool | UnsetType = UNSET
-    dst_gap: Gap | UnsetType = UNSET
-    dst_overlap: OverlapTimes | UnsetType = UNSET
+    start: Moment
+    end: Moment
+    start_time: TimeOfDay
+    end_time: EndTime
+    days: DayName | list[DayName]
+    interval: Interval
+    cron: CronText
+    duration: Span
+    max_jobs: Annotated[int, Shape(least=1, most=1_000_000)]
+    exclude: Date | list[Date]
+    repetition: bool
+    dst_gap: Gap
+    dst_overlap: OverlapTimes
 
 
-class DependencyKeys(_Keys, kw_only=True):
+class _Edge(TypedDict):
+    instance: Id
+
+
+class DependencyKeys(_Edge, total=False):
     """An edge to a parent, and the end that it must come to."""
 
-    instance: Id
-    on: DependencyEnd | UnsetType = UNSET
+    on: DependencyEnd
 
 
-class NotifyKeys(_Keys, kw_only=True):
+class _Addressed(TypedDict):
+    url: Url
+
+
+class NotifyKeys(_Addressed, total=False):
     """Whom to tell of what became of a job."""
 
-    url: Annotated[str, _text(r"https?://\S+", "where to post", "https://hooks.example/ops")]
-    on: NotifyEvent | list[NotifyEvent] | UnsetType = UNSET
+    on: NotifyEvent | list[NotifyEvent]
 
 
-class ResourceKeys(_Keys, kw_only=True):
+class ResourceKeys(TypedDict, total=False):
     """What one container needs."""
 
-    cpus: Annotated[float, Meta(ge=0.01, le=1024)] | UnsetType = UNSET
-    memory: (
-        Annotated[str, _text(values.SIZE, "digits and KiB, MiB or GiB", "128MiB")] | UnsetType
-    ) = UNSET
+    cpus: Annotated[float, Shape(least=0.01, most=1024)]
+    memory: Size
 
 
-class NodeKeys(_Keys, kw_only=True):
+class NodeKeys(TypedDict):
     """On which nodes an instance may run."""
 
     labels: dict[str, Plain]
 
 
-class InstanceDefaults(_Keys, kw_only=True):
+class InstanceDefaults(TypedDict, total=False):
     """What holds for every instance that does not say otherwise."""
 
-    app: App | UnsetType = UNSET
-    command: Plain | list[Plain] | UnsetType = UNSET
-    env: dict[str, Plain] | UnsetType = UNSET
-    place: str | UnsetType = UNSET
-    sensors: dict[str, Plain] | UnsetType = UNSET
-    instances: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
-    machine: Machine | UnsetType = UNSET
-    node: NodeKeys | UnsetType = UNSET
-    resources: ResourceKeys | UnsetType = UNSET
-    timezone: Zone | UnsetType = UNSET
-    schedule: ScheduleKeys | UnsetType = UNSET
-    depends_on: Id | list[Id | DependencyKeys] | UnsetType = UNSET
-    timeout: Span | UnsetType = UNSET
-    restart: Restart | UnsetType = UNSET
-    retries: Annotated[int, Meta(ge=0, le=100)] | UnsetType = UNSET
-    overlap: Overlap | UnsetType = UNSET
-    misfire: Misfire | UnsetType = UNSET
-    priority: Annotated[int, Meta(ge=1, le=100)] | UnsetType = UNSET
-    notify: NotifyKeys | UnsetType = UNSET
-    grace: Span | UnsetType = UNSET
-    start_deadline: Span | UnsetType = UNSET
-    on_node_lost: OnNodeLost | UnsetType = UNSET
+    app: App
+    command: Plain | list[Plain]
+    env: dict[str, Plain]
+    place: str
+    sensors: dict[str, Plain]
+    instances: Annotated[int, Shape(least=1, most=1000)]
+    machine: Machine
+    node: NodeKeys
+    resources: ResourceKeys
+    timezone: Zone
+    schedule: ScheduleKeys
+    depends_on: Id | list[Id | DependencyKeys]
+    timeout: Span
+    restart: Restart
+    retries: Annotated[int, Shape(least=0, most=100)]
+    overlap: Overlap
+    misfire: Misfire
+    priority: Annotated[int, Shape(least=1, most=100)]
+    notify: NotifyKeys
+    grace: Span
+    start_deadline: Span
+    on_node_lost: OnNodeLost
 
 
-class InstanceKeys(InstanceDefaults, kw_only=True):
-    """One application instance: an application bound to a place, with a schedule."""
-
+class _Named(TypedDict):
     id: Id
 
 
-class FileKeys(_Keys, kw_only=True):
+class InstanceKeys(_Named, InstanceDefaults, total=False):
+    """One application instance: an application bound to a place, with a schedule."""
+
+
+class _Versioned(TypedDict):
+    version: Literal[1]
+    instances: Annotated[list[InstanceKeys], Shape(least=1, most=1000)]
+
+
+class FileKeys(_Versioned, total=False):
     """A schedule file of Rota: application instances and when they run."""
 
-    version: Literal[1]
-    instances: Annotated[list[InstanceKeys], Meta(min_length=1, max_length=1000)]
-    timezone: Zone | UnsetType = UNSET
-    defaults: InstanceDefaults | UnsetType = UNSET
+    timezone: Zone
+    defaults: InstanceDefaults
 
 
-def keys_of(model: type[msgspec.Struct]) -> tuple[str, ...]:
+Model = Any  # one of the above
+
+
+@cache
+def keys_of(model: Model) -> tuple[str, ...]:
     """Return the keys that a mapping of this model may have."""
-    return model.__struct_fields__
+    return tuple(get_type_hints(model))
 
 
-def words_of(model: type[msgspec.Struct], key: str) -> tuple[str, ...]:
-    """Return the words that a key may hold."""
-    literal, *_ = get_args(get_type_hints(model)[key])
-    return get_args(literal)
+@cache
+def words_of(model: Model, key: str) -> tuple[str, ...]:
+    """Return the words that a key may hold, alone or in a list."""
+    hint = get_type_hints(model)[key]
+    return tuple(word for word in get_args(hint) if isinstance(word, str)) or get_args(
+        get_args(hint)[0]
+    )
 
 
-def limits_of(model: type[msgspec.Struct], key: str) -> tuple[int, int]:
+@cache
+def limits_of(model: Model, key: str) -> tuple[Any, Any]:
     """Return the least and the greatest number that a key may hold."""
-    annotated, *_ = get_args(get_type_hints(model, include_extras=True)[key])
-    meta = annotated.__metadata__[0]
-    return meta.ge, meta.le
+    shape: Shape = get_type_hints(model, include_extras=True)[key].__metadata__[0]
+    return shape.least, shape.most

@@ -8,10 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
-
-import msgspec
 
 from common.documents import Checker, Mapping, Node, Scalar
 from common.documents.checker import join
@@ -20,6 +17,7 @@ from common.schedule import values
 from common.schedule.model import (
     DependencyKeys,
     InstanceDefaults,
+    Model,
     NodeKeys,
     NotifyKeys,
     ResourceKeys,
@@ -30,11 +28,6 @@ from common.schedule.model import (
 from common.schedule.read_schedule import parsed, read_schedule
 from common.schedule.spec import Dependency, Notify
 from common.schedule.zones import read_timezone
-
-_SENSOR = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
-_LABEL = r"[A-Za-z0-9_./-]{1,128}"
-_limits = cache(limits_of)
-_words = cache(words_of)
 
 
 @dataclass(frozen=True)
@@ -61,7 +54,7 @@ class Part:
 
 
 def read_part(
-    checker: Checker, node: Node, path: str, model: type[msgspec.Struct]
+    checker: Checker, node: Node, path: str, model: Model
 ) -> Part:  # fmt: skip
     """Read a mapping of instance keys; what is wrong is noted."""
     part = Part(node, path, checker.mapping(node, path, keys_of(model)))
@@ -85,7 +78,7 @@ def _id(checker: Checker, node: Node, path: str) -> str | None:
 
 def _app(checker: Checker, node: Node, path: str) -> str | None:
     text = checker.text(node, path)
-    if text is not None and re.fullmatch(r"\S{1,255}", text) is None:
+    if text is not None and re.fullmatch(values.APP, text) is None:
         checker.add(node, path, "bad_value", f"{shorten(text)!r} is no application or image",
                     hint="a name, or an image like registry/heating:1.4")  # fmt: skip
         return None
@@ -133,7 +126,7 @@ def _keys(node: Node) -> Iterator[Scalar]:
         yield from (key for key, _ in node.entries)
 
 
-_labels = _texts(_LABEL, "letters, digits and _ . / -")
+_labels = _texts(values.LABEL, "letters, digits and _ . / -")
 
 
 def _node(checker: Checker, node: Node, path: str) -> dict[str, str]:
@@ -145,7 +138,7 @@ def _resources(checker: Checker, node: Node, path: str) -> dict[str, Any]:
     inner = checker.mapping(node, path, keys_of(ResourceKeys))
     found: dict[str, Any] = {}
     if "cpus" in inner:
-        limits = _limits(ResourceKeys, "cpus")
+        limits = limits_of(ResourceKeys, "cpus")
         found["cpus"] = checker.number(inner["cpus"], join(path, "cpus"), *limits)
     if "memory" in inner:
         where = join(path, "memory")
@@ -174,7 +167,7 @@ def _edge(checker: Checker, node: Node, path: str) -> Edge | None:
     inner = checker.mapping(node, path, keys_of(DependencyKeys), required=("instance",))
     on: Any = "success"
     if "on" in inner:
-        words = _words(DependencyKeys, "on")
+        words = words_of(DependencyKeys, "on")
         on = checker.choice(inner["on"], join(path, "on"), words) or on
     if "instance" not in inner:
         return None
@@ -186,24 +179,24 @@ def _edge(checker: Checker, node: Node, path: str) -> Edge | None:
 def _notify(checker: Checker, node: Node, path: str) -> Notify | None:
     inner = checker.mapping(node, path, keys_of(NotifyKeys), required=("url",))
     url = checker.text(inner["url"], join(path, "url")) if "url" in inner else None
-    if url is not None and re.fullmatch(r"https?://\S+", url) is None:
+    if url is not None and re.fullmatch(values.URL, url) is None:
         checker.add(inner["url"], join(path, "url"), "bad_value",
                     f"{shorten(url)!r} is no URL", hint="a URL begins with https://")  # fmt: skip
     if "on" not in inner:
         return Notify(url=url or "")
     items = checker.items(inner["on"], join(path, "on"))
-    words = _words(NotifyKeys, "on")
+    words = words_of(NotifyKeys, "on")
     events = (checker.choice(n, p, words) for n, p in items)
     return Notify(url=url or "", on=tuple(event for event in events if event))
 
 
 def _choice(key: str) -> Callable[[Checker, Node, str], str | None]:
-    return lambda checker, node, path: checker.choice(node, path, _words(InstanceDefaults, key))
+    return lambda checker, node, path: checker.choice(node, path, words_of(InstanceDefaults, key))
 
 
 def _integer(key: str) -> Callable[[Checker, Node, str], int | None]:
     return lambda checker, node, path: checker.integer(
-        node, path, *_limits(InstanceDefaults, key)
+        node, path, *limits_of(InstanceDefaults, key)
     )  # fmt: skip
 
 
@@ -213,7 +206,7 @@ _READERS: dict[str, Callable[[Checker, Node, str], Any]] = {
     "command": _words_in,
     "env": _texts(values.NAME, "letters, digits and _, not beginning with a digit"),
     "place": _place,
-    "sensors": _texts(_SENSOR, "letters, digits, _ and -, not beginning with a digit"),
+    "sensors": _texts(values.SENSOR, "letters, digits, _ and -, not beginning with a digit"),
     "node": _node,
     "resources": _resources,
     "timezone": read_timezone,

@@ -37,8 +37,47 @@ class ContainerSpec:
 
     def spec_hash(self) -> str:
         """Return 16 hexadecimal digits that change with anything above."""
-        whole = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(whole.encode()).hexdigest()[:16]
+        return hashlib.sha256(spec_text(self).encode()).hexdigest()[:16]
+
+
+def spec_text(spec: ContainerSpec) -> str:
+    """Write all that the hash stands for on one line; it holds digests of secrets, never secrets.
+
+    A container carries it as a label, so that a later plan can tell what changed.
+    """
+    return json.dumps(asdict(spec), sort_keys=True, separators=(",", ":"))
+
+
+def changes(before: str, spec: ContainerSpec) -> list[str]:
+    """Name what differs between a container's label and what is wanted, one field a line."""
+    try:
+        old = _flat(json.loads(before))
+    except ValueError:
+        old = {}
+    new = _flat(json.loads(spec_text(spec)))
+    return [
+        f"{key}: {_short(old.get(key))} -> {_short(new.get(key))}"
+        for key in sorted({*old, *new})
+        if old.get(key) != new.get(key)
+    ]
+
+
+def _flat(whole: dict[str, object]) -> dict[str, str]:
+    """Write settings and files a field each, so that a change is told by its own name."""
+    flat: dict[str, str] = {}
+    for key, value in whole.items():
+        if key in {"settings", "files"} and isinstance(value, list):
+            flat.update({str(pair[0]): str(pair[1]) for pair in value})
+        else:
+            flat[key] = str(value)
+    return flat
+
+
+def _short(value: str | None) -> str:
+    if value is None:
+        return "none"
+    shown = value.removeprefix("sha256:")
+    return shown[:12] if len(shown) == 64 else shown[:60]
 
 
 def run_args(spec: ContainerSpec, platform: str) -> list[str]:
@@ -74,6 +113,7 @@ def labels(spec: ContainerSpec, platform: str) -> dict[str, str]:
         "io.rota.platform": platform,
         "io.rota.service": spec.service,
         "io.rota.spec-hash": spec.spec_hash(),
+        "io.rota.spec": spec_text(spec),
     }
 
 

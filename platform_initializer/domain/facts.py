@@ -32,6 +32,8 @@ class ContainerFact:
     image: str
     started_at: str
     health: str = "-"
+    spec: str = "{}"
+    """What it was made from, as `domain.container.spec_text` writes it."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def _file(words: list[str]) -> tuple[str, FileFact]:
 
 
 def _container(words: list[str]) -> ContainerFact:
-    service, spec_hash, state, restarts, image_id, image, started_at, health = words
+    service, spec_hash, state, restarts, image_id, image, started_at, health, *spec = words
     return ContainerFact(
-        service, spec_hash, state, int(restarts), image_id, image, started_at, health
-    )
+        service, spec_hash, state, int(restarts), image_id, image, started_at, health,
+        " ".join(spec) or "{}",
+    )  # fmt: skip

@@ -58,18 +58,18 @@ def secrets_of(service: str) -> dict[str, str]:
         files["mysql_password"] = f"mysql_{MYSQL_USERS[service]}"
     match service:
         case "mysql":
-            files["root_password"] = "mysql_root"
+            files |= {"root_password": "mysql_root"}
         case "load_balancer":
             files["sampler_key"] = "sampler_key"
         case "client":
-            files["client_token"] = "client_token"
+            files |= {"client_token": "client_token"}
         case "application_manager":
             files |= {name: name for name in ("admin_password", "api_token", "client_token")}
         case "migrations":
             files = {"root_password": "mysql_root"}
             files |= {f"{user}_password": f"mysql_{user}" for user in MYSQL_USERS.values()}
         case "topics":
-            files["kafka_password"] = "kafka_rota_admin"
+            files |= {"kafka_password": "kafka_rota_admin"}
     return files
 
 

@@ -16,8 +16,9 @@ def plan(world: World, machine: str) -> list[Step]:
     host = world.hosts[machine]
     names = ", ".join(file.path.rsplit("/", 1)[-1] for file in differing[:4])
     more = f" and {len(differing) - 4} more" if len(differing) > 4 else ""
-    return [Step(f"files@{machine}", machine, Phase.FILES, "write files",
-                 f"absent or different: {names}{more}", lambda: host.install(differing))]  # fmt: skip
+    reason = f"absent or different: {names}{more}"
+    return [Step(f"files@{machine}", machine, Phase.FILES, "write files", reason,
+                 lambda: host.install(differing))]  # fmt: skip
 
 
 def wanted_files(world: World, machine: str) -> list[RemoteFile]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from platform_initializer.domain.container import ContainerSpec, run_args
+from platform_initializer.domain.container import ContainerSpec, changes, run_args
 from platform_initializer.domain.facts import ContainerFact
 from platform_initializer.domain.steps import Phase, Risk, Step
 from platform_initializer.errors import Failure, MachineError
@@ -52,7 +52,7 @@ def _start(world: World, service: str, machine: str, waits: frozenset[str]) -> l
     if reason is None:
         return []
     image = service if service in STORES else "services"
-    after = waits | {f"files@{machine}", f"docker@{machine}", image_key(world, machine, image)}
+    after = waits | {f"files@{machine}", f"docker@{machine}", image_key(machine, image)}
     risk = Risk.NONE if there is None else Risk.DOWNTIME if service in STORES else Risk.RESTART
     phase = Phase.STORES if service in STORES else (
         Phase.CLIENT if service == "client" else Phase.SERVICES)  # fmt: skip
@@ -66,7 +66,9 @@ def _difference(spec: ContainerSpec, there: ContainerFact | None) -> str | None:
     if there is None:
         return "does not run there"
     if there.spec_hash != spec.spec_hash():
-        return "its image changed" if there.image_id != spec.image_id else "its settings changed"
+        differing = changes(there.spec, spec)
+        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+        return "; ".join(differing[:3]) + more
     if there.state not in {"running", "restarting"}:
         return f"it is {there.state}"
     return None

@@ -9,6 +9,8 @@ from platform_initializer.local_images import OURS, LocalImage, save_image
 from platform_initializer.world import World
 
 LOAD_TIMEOUT_S = 900.0
+# Saved by its id, so that a name which is given to another image meanwhile sends no other.
+_LOAD = 'docker load -q > /dev/null && exec docker tag "$1" "$2"'
 
 
 def plan(world: World, machine: str) -> list[Step]:
@@ -38,7 +40,7 @@ def needed_images(world: World, machine: str) -> list[LocalImage]:
     return [world.images[reference] for reference in references]
 
 
-def image_key(world: World, machine: str, name: str) -> str:
+def image_key(machine: str, name: str) -> str:
     """Name the step that brings one of our images to a machine."""
     return f"image:{OURS[name]}@{machine}"
 
@@ -47,7 +49,7 @@ def _sender(world: World, machine: str, image: LocalImage) -> Callable[[], None]
     host = world.hosts[machine]
 
     def run() -> None:
-        host.script(f"loading {image.reference}", "exec docker load -q",
-                    stdin=save_image(image.reference), timeout_s=LOAD_TIMEOUT_S)  # fmt: skip
+        host.script(f"loading {image.reference}", _LOAD, image.image_id, image.reference,
+                    stdin=save_image(image), timeout_s=LOAD_TIMEOUT_S)  # fmt: skip
 
     return run

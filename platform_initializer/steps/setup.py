@@ -24,26 +24,31 @@ mv -f "/var/lib/rota/stamps/.$stamp" "/var/lib/rota/stamps/$stamp"
 
 def plan(world: World) -> list[Step]:
     """Return the two steps, each where what it would do differs from what was done."""
-    mysql, kafka = world.homes_of("mysql")[0], world.homes_of("kafka")[0]
     site = world.site()
-    migrations = _with_files(world, migrations_task(site))
     topics = topics_task(site, tuple(world.names))
-    wanted = [*fixed_topics(), *(t for name in world.names for t in node_topics(name))]
-    topics_stamp = hashlib.sha256(repr(wanted).encode()).hexdigest()[:16]
     return [
-        *_task(world, mysql, migrations, ("databases", "mysql", migrations.spec_hash())),
-        *_task(world, kafka, topics, ("topics", "kafka", topics_stamp)),
+        *_task(world, _migrations(world), "databases", "mysql"),
+        *_task(world, topics, "topics", "kafka"),
     ]
 
 
-def _task(
-    world: World, machine: str, spec: ContainerSpec, names: tuple[str, str, str]
-) -> list[Step]:
-    key, store, stamp = names
+def stamp_of(world: World, key: str) -> str:
+    """Return what stands for the databases or the topics as they are to be.
+
+    Topics depend on their list alone: another image of the services makes them no other.
+    """
+    if key == "databases":
+        return _migrations(world).spec_hash()
+    wanted = [*fixed_topics(), *(t for name in world.names for t in node_topics(name))]
+    return hashlib.sha256(repr(wanted).encode()).hexdigest()[:16]
+
+
+def _task(world: World, spec: ContainerSpec, key: str, store: str) -> list[Step]:
+    machine, stamp = world.homes_of(store)[0], stamp_of(world, key)
     done = world.facts[machine].stamps.get(key)
     if done == stamp:
         return []
-    after = {f"{store}@{machine}", f"files@{machine}", image_key(world, machine, "services")}
+    after = {f"{store}@{machine}", f"files@{machine}", image_key(machine, "services")}
     reason = "not made yet" if done is None else "what is wanted changed"
     title = f"make {key}"
     return [Step(key, machine, Phase.SETUP, title, reason,
@@ -61,6 +66,7 @@ def _runner(
     return run
 
 
-def _with_files(world: World, spec: ContainerSpec) -> ContainerSpec:
+def _migrations(world: World) -> ContainerSpec:
+    spec = migrations_task(world.site())
     files = world.secret_files(spec.service)
     return replace(spec, files=tuple((file.path, digest(file.content)) for file in files))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tests.checker.history import Due, History, Row, Run, Violation
@@ -33,6 +34,7 @@ LEGAL: dict[str | None, set[str]] = {
 VISIBLE_WITHIN = timedelta(seconds=10)
 STOP_SLACK = timedelta(seconds=2)
 WITNESS_SLACK = timedelta(seconds=5)
+CONVERGED_WITHIN = timedelta(seconds=30)
 
 Found = Iterator[Violation]
 
@@ -81,10 +83,11 @@ def _p1_every_due_has_its_row(history: History) -> Found:
         if not found and not any(_covers(row, due) for row in stretches):
             yield Violation("P1", f"{due.instance} due {due.due} ordinal {due.ordinal}: no row")
         for row in found:
-            yield from _p1_row(row, due, runs.get(row.job_id, []), history.observed_until)
+            yield from _p1_ran(row, runs.get(row.job_id, []))
+            yield from _p1_told_in_time(row, due, history)
 
 
-def _p1_row(row: Row, due: Due, runs: list[Run], observed_until: datetime) -> Found:
+def _p1_ran(row: Row, runs: list[Run]) -> Found:
     name = f"{row.job_id} is {row.state}"
     if row.state in TERMINAL - {"SUCCEEDED"} and row.reason is None:
         yield Violation("P1", f"{name} without a reason")
@@ -94,10 +97,17 @@ def _p1_row(row: Row, due: Due, runs: list[Run], observed_until: datetime) -> Fo
         yield Violation("P1", f"{name} with {row.reason}, and nothing ran")
     if row.state in NEVER_RAN and runs:
         yield Violation("P1", f"{name}, and yet it ran on {runs[0].node}")
+
+
+def _p1_told_in_time(row: Row, due: Due, history: History) -> Found:
+    """After faults the platform has 30 s to come round (G10)."""
     if due.stop_at is None:
         return
+    name = f"{row.job_id} is {row.state}"
     deadline = due.stop_at + timedelta(seconds=due.grace_s) + VISIBLE_WITHIN
-    if row.state not in TERMINAL and not row.kill_failed and observed_until > deadline:
+    if history.calm_from is not None:
+        deadline = max(deadline, history.calm_from + CONVERGED_WITHIN)
+    if row.state not in TERMINAL and not row.kill_failed and history.observed_until > deadline:
         yield Violation("P1", f"{name} after its stop time {due.stop_at}")
     if row.state in TERMINAL and row.seen_at is not None and row.seen_at > deadline:
         yield Violation("P1", f"{name}, told only at {row.seen_at}")
@@ -112,15 +122,22 @@ def _p2_one_container_per_attempt(history: History) -> Found:
             if len(names) > 1:
                 yield Violation("P2", f"{job} attempt {attempt}: {sorted(names)} ({what})")
     known = {row.job_id: row for row in history.rows}
+    deaths = {run.container: run.died_at for run in history.docker}
     for job, runs in _runs_by_job(history).items():
         row = known.get(job)
         if row is None:
             yield Violation("P2", f"{job} ran on {runs[0].node} and no row asked for it")
         elif max(run.attempt for run in runs) > row.attempt:
             yield Violation("P2", f"{job} ran attempt {max(run.attempt for run in runs)} unasked")
-        for earlier, later in _overlapping(runs, history.observed_until):
+        ended = [_with_death(run, deaths) for run in runs]
+        for earlier, later in _overlapping(ended, history.observed_until):
             if earlier.attempt != later.attempt:
                 yield Violation("P2", f"{job}: attempts overlap at {later.started_at}")
+
+
+def _with_death(run: Run, deaths: Mapping[str, datetime | None]) -> Run:
+    """A container that was killed could not write its end down; Docker saw it."""
+    return run if run.ended_at else replace(run, ended_at=deaths.get(run.container))
 
 
 def _p3_never_early(history: History) -> Found:
@@ -137,11 +154,22 @@ def _p4_stop_times_hold(history: History) -> Found:
         found = asked.get(run.job_id)
         if found is None or found[1].stop_at is None or found[0].kill_failed:
             continue
-        limit = found[1].stop_at + timedelta(seconds=found[1].grace_s) + STOP_SLACK
+        grace = timedelta(seconds=found[1].grace_s) + STOP_SLACK
+        limit = _end_of_blindness(history, run.node, found[1].stop_at, grace) + grace
         if (run.died_at or history.observed_until) > limit:
             yield Violation("P4", f"{run.job_id} still ran after {limit}")
         if run.started_at >= found[1].stop_at:
             yield Violation("P4", f"{run.job_id} started at or after its stop time")
+
+
+def _end_of_blindness(
+    history: History, node: str, stop_at: datetime, grace: timedelta
+) -> datetime:
+    """When somebody looked after the node again, so that the stop could be made."""
+    for blind in sorted(history.blind, key=lambda one: one.since):
+        if blind.node == node and blind.since <= stop_at + grace and blind.until > stop_at:
+            stop_at = blind.until
+    return stop_at
 
 
 def _p5_standalone_is_alone(history: History) -> Found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,19 +25,24 @@ secrets: {store: ./secrets.json}
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Bring the platform up as a user would; three bare machines at first."""
+    """Bring the platform up as a user would; three bare machines at first.
+
+    ``ROTA_E2E_KEEP=FOLDER`` takes and leaves a platform there, for whoever works on these tests.
+    """
     for script in ("ensure-docker.sh", "ensure-lxcfs.sh"):
         subprocess.run(["bash", str(REPOSITORY / "scripts" / script)], check=True)
     subprocess.run([sys.executable, "-m", "images.build"], cwd=REPOSITORY, check=True)
-    folder: Path = tmp_path_factory.mktemp("e2e")
-    running = Platform("e2e", folder)
-    running.file.write_text(PLATFORM_FILE)
+    kept = os.environ.get("ROTA_E2E_KEEP")
+    running = Platform("e2e", Path(kept) if kept else tmp_path_factory.mktemp("e2e"))
     down = ("platform", "down", "-f", str(running.file), "--destroy", "--yes")
-    running.rota(*down, check=False, timeout=180)  # what an interrupted run may have left
+    if not running.file.exists():
+        running.file.write_text(PLATFORM_FILE)
+        running.rota(*down, check=False, timeout=180)  # what an interrupted run may have left
     began = now()
     try:
         running.rota("platform", "up", "-f", str(running.file), timeout=600)
         print(f"\nplatform up in {(now() - began).total_seconds():.1f} s", file=sys.stderr)
         yield running
     finally:
-        running.rota(*down, check=False, timeout=180)
+        if not kept:
+            running.rota(*down, check=False, timeout=180)

@@ -44,7 +44,7 @@ def test_a_job_starts_when_due_and_is_killed_at_its_stop_time(platform: Platform
     assert abs(at(job["ended_at"]) - (start + timedelta(seconds=5))) <= timedelta(seconds=12)
     logs = platform.rota("job", "logs", str(job["job_id"])).stdout
     assert "ROTA_INSTANCE=stops" in logs
-    assert "signal=TERM" in logs
+    assert "event=signal name=TERM" in logs
 
 
 def test_ids_from_a_plain_producer_are_enough(platform: Platform) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from common.bus.kafka import KafkaBus
 from common.messages import fixed_topics, node_topics
-from node_manager.client.install import ClientRun, folders, run_args
+from node_manager.client.install.run import ClientRun, folders, run_args
 from tests.support import servers
 from tests.support.clients import (
     Listener,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from common.bus import BusUnavailableError, Consumer, Partition, Record, TopicSpec
@@ -12,9 +13,8 @@ from common.bus.memory import Fault, MemoryBus, Sent
 from common.db import DatabaseUnavailableError, DeadlockError
 from common.db.memory import DatabaseCall, MemoryDatabase, MemoryServer
 from common.db.queries import Queries
-from node_manager.client.domain.attempt import Key, Seen
-from node_manager.client.domain.container import ContainerPlan
-from node_manager.client.engine import Engine, EngineUnavailableError, MachineInfo
+from node_manager.client.domain.attempt import Key
+from node_manager.client.engine import Engine, EngineUnavailableError
 from tests.simulation.world import Clock, Life, Signal, World
 
 RELEASED_WITHIN_S = 20.0
@@ -55,6 +55,11 @@ class SimBus:
         if fails or "bus" in self._life.process.cut:
             raise BusUnavailableError(f"simulated at {door}")
 
+    def tell(self, what: str) -> None:
+        world = self._broker.world
+        if world.is_verbose:
+            world.trace.append(f"{world.time:10.3f} {self._life.process.name} sends {what}")
+
     def producer(self) -> SimProducer:
         return SimProducer(self, self._broker)
 
@@ -87,6 +92,7 @@ class SimProducer:
 
     def send(self, topic: str, key: str | None, value: bytes) -> Sent:
         self._bus.check("send")
+        self._bus.tell(f"{topic} {value.decode()}")
         self._broker.disturb(topic)
         sent = self._producer.send(topic, key, value)
         self._broker.arrived[topic].set()
@@ -183,6 +189,9 @@ class SimEngine:
         self._changed = changed
         self.seen: deque[Key] = deque()
 
+    def __getattr__(self, door: str) -> Callable[..., Any]:
+        return partial(self._call, door)
+
     def _call(self, door: str, *arguments: Any, **named: Any) -> Any:
         self._check(door)
         answer = getattr(self._engine, door)(*arguments, **named)
@@ -193,42 +202,12 @@ class SimEngine:
         if self._world.at_door(self._life, f"engine.{door}"):
             raise EngineUnavailableError(f"simulated at {door}")
 
-    def containers(self) -> Sequence[tuple[Key, Seen]]:
-        found: Sequence[tuple[Key, Seen]] = self._call("containers")
-        return found
-
-    def inspect(self, name: str) -> Seen | None:
-        found: Seen | None = self._call("inspect", name)
-        return found
-
-    def create(self, plan: ContainerPlan) -> None:
-        self._call("create", plan)
-
-    def start(self, name: str) -> None:
-        self._call("start", name)
-
-    def signal(self, name: str, signal: str) -> None:
-        self._call("signal", name, signal)
-
-    def remove(self, name: str) -> None:
-        self._call("remove", name)
-
-    def pull(self, image: str, limit_s: float) -> None:
-        self._call("pull", image, limit_s)
-
-    def logs(self, name: str, *, tail: int | None, follow: bool) -> Any:
-        return self._call("logs", name, tail=tail, follow=follow)
-
     def events(self, since: datetime, for_s: float) -> _Events:
         self._call("events", since, for_s)
         self._world.wait(self._changed, for_s)
         found = list(self.seen)
         self.seen.clear()
         return _Events(found)
-
-    def info(self) -> MachineInfo:
-        found: MachineInfo = self._call("info")
-        return found
 
     def close(self) -> None:
         return

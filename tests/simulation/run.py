@@ -20,9 +20,10 @@ from tests.simulation.platform import Platform
 from tests.simulation.scenario import Scenario, make_scenario
 
 
-def live(scenario: Scenario) -> dict[str, Any]:
+def live(scenario: Scenario, *, is_verbose: bool = False) -> dict[str, Any]:
     """Live through one scenario; return what is wrong, and figures."""
     platform = Platform(scenario)
+    platform.world.is_verbose = is_verbose
     try:
         history = platform.live()
         found = [f"{one.promise} {one.text}" for one in check(history)]
@@ -32,7 +33,7 @@ def live(scenario: Scenario) -> dict[str, Any]:
             "jobs": len(history.rows), "runs": len(history.docker),
             "crashes": sum(p.lives - 1 for p in platform.world.processes),
             "calls": platform.world.calls, "simulated_s": platform.world.time,
-            "trace": platform.world.trace,
+            "trace": platform.world.trace, "tracebacks": list(platform.world.errors.values()),
         }  # fmt: skip
     finally:
         platform.close()
@@ -57,7 +58,7 @@ def main(arguments: list[str]) -> int:
             totals[name] += outcome[name]
         if outcome["violations"]:
             totals["failed"] += 1
-            outcome.pop("trace")
+            outcome.pop("trace"), outcome.pop("tracebacks")
             print(json.dumps(outcome), flush=True)
     print(json.dumps({"totals": totals, "seconds": round(time.monotonic() - began, 2)}))
     return 1 if totals["failed"] else 0
@@ -66,8 +67,8 @@ def main(arguments: list[str]) -> int:
 def _replay(seed: int) -> int:
     if "--logs" not in sys.argv:
         quiet()
-    outcome = live(make_scenario(seed))
-    print("\n".join(outcome.pop("trace")))
+    outcome = live(make_scenario(seed), is_verbose=True)
+    print("\n".join(outcome.pop("trace") + outcome.pop("tracebacks")))
     print(json.dumps(outcome, indent=1))
     return 1 if outcome["violations"] else 0
 

@@ -119,10 +119,10 @@ def _client_parts(world: World, machine: Machine, life: Life) -> dict[str, Any]:
 
     return {
         "DockerEngine": engine, "Journal": journal, "Agent": SimAgent,
-        "Pulls": lambda one: Pulls(one, AtOnce()),
+        "Pulls": lambda *parts: Pulls(*parts, AtOnce()),
         "Deadlines": lambda clock: SimDeadlines(world, life, clock),
         "Outbox": lambda producer: SimOutbox(world, producer),
-        "start_log_server": lambda *_: _NoServer(), "LogStore": lambda *_: _NoLogs(),
+        "start_log_server": lambda *_: _NoServer(),
         "read_boot_id": lambda *_: machine.boot_id,
     }  # fmt: skip
 
@@ -175,14 +175,6 @@ class SimOutbox(Outbox):
 
 class _NoServer:
     def shutdown(self) -> None:
-        return
-
-
-class _NoLogs:
-    def save(self, key: Key, chunks: Any) -> None:
-        del key, chunks
-
-    def prune(self) -> None:
         return
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
+import threading
 import traceback
 import zlib
 from collections.abc import Callable, Iterator
@@ -132,6 +133,7 @@ class Process:
                 self.die()
                 return
         for loop in life.service.loops:
+            _unblock(loop, world)
             running = Running(self, loop, next(world.numbers), world.soon())
             if isinstance(loop, Every):
                 loop.woken = Signal(world)  # type: ignore[assignment]
@@ -172,6 +174,14 @@ class Process:
         self.down.append((self.world.time, self.frozen_until))
 
 
+def _unblock(loop: Loop, world: World) -> None:
+    """Let what a loop's owner waits for be signals of the world."""
+    owner = getattr(getattr(loop, "function", None), "__self__", None)
+    for name, value in list(vars(owner).items()) if hasattr(owner, "__dict__") else ():
+        if isinstance(value, threading.Event):
+            setattr(owner, name, Signal(world))
+
+
 @dataclass(frozen=True)
 class Chaos:
     """How likely each call of a door goes wrong, until when, and for whom."""
@@ -192,8 +202,9 @@ class World:
         self.chaos = Chaos()
         self.processes: list[Process] = []
         self.current: Process | None = None
-        self.errors: list[str] = []
+        self.errors: dict[str, str] = {}  # with the traceback of each first one
         self.trace: list[str] = []
+        self.is_verbose = False
         self.digest = 0
         self.calls = 0
         self.numbers = itertools.count()
@@ -350,7 +361,7 @@ class World:
             running.failures += 1
             where = f"{running.process.name}/{running.loop.name}"
             self.note("failed", f"{where}: {error!r}")
-            self.errors.append(f"{self.time:.3f} {where}: {traceback.format_exc()}")
+            self.errors.setdefault(f"{where}: {error!r}", traceback.format_exc())
             if running.failures >= FAILURES_IN_A_ROW:
                 raise Crash from error
             return self._backoff(running)

@@ -79,6 +79,8 @@ UPDATE rota_scheduler.shards SET owner = '', expires_at = '2000-01-01';
 UPDATE rota_scheduler.shards SET expires_at = '2000-01-01';
 -- name: lose_replicas
 UPDATE rota_scheduler.replicas SET expires_at = '2000-01-01';
+-- name: held_by
+SELECT shard FROM rota_scheduler.shards WHERE owner = %(owner)s AND expires_at > UTC_TIMESTAMP(6);
 -- name: jobs
 SELECT * FROM rota_scheduler.jobs ORDER BY due, job_id;
 -- name: handled

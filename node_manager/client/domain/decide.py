@@ -28,6 +28,7 @@ from node_manager.client.domain.attempt import Ending, Key, Ran, Record, Seen, S
 
 KEPT_AFTER_END = timedelta(seconds=60)
 RESTART_DELAYS_S = (1, 2, 4, 8, 16, 32, 60)
+KILLED = 137  # 128 + SIGKILL
 KILL_AGAIN = timedelta(seconds=2)
 LEAD_TIME = timedelta(minutes=5)
 """An image is pulled this long before the due time, where the command comes early enough."""
@@ -79,6 +80,13 @@ def _foreign(key: Key, record: Record, seen: Seen, now: datetime) -> Action:
         return case.nothing_there()
     words = f"the name {key.name} is taken by a container that is not ours: {seen.container_id}"
     return Finish(case.report(ContainerState.REFUSED, StopCause.CREATE_FAILED, words))
+
+
+def _words_of_end(seen: Seen, cause: StopCause | None) -> str | None:
+    """Explain a SIGKILL that was not ours; not every kernel tells Docker that memory was short."""
+    if cause is not None or seen.oom_killed or seen.exit_code != KILLED:
+        return None
+    return "ended by SIGKILL that the platform did not send: out of memory, or somebody's kill"
 
 
 def _was_oom(seen: Seen | None) -> bool:
@@ -161,7 +169,8 @@ class _Case:
 
     def exited(self, seen: Seen) -> Action:
         if self.record.ending is not None or self.is_revoked() or not self._is_restarted(seen):
-            return Finish(self.report(ContainerState.EXITED, self._end_cause()))
+            cause = self._end_cause()
+            return Finish(self.report(ContainerState.EXITED, cause, _words_of_end(seen, cause)))
         again = self._restart_at(seen)
         deadline = deadline_of(self.record, seen)
         if deadline is not None and max(again, self.now) >= deadline[0]:

@@ -26,6 +26,7 @@ from node_manager.client.engine.streams import DockerEventStream, DockerLogStrea
 from node_manager.client.engine.translate import (
     host_options,
     key_of_labels,
+    network_options,
     seen_of_inspection,
     seen_of_listing,
 )
@@ -201,7 +202,7 @@ class DockerEngine:
         """Make the bridge that the container names; containers on it do not see each other."""
         found = self._docker.call(QUICK_S, lambda api: api.inspect_container(name))
         network = found["HostConfig"]["NetworkMode"]
-        options = {"com.docker.network.bridge.enable_icc": "false"}
+        options = network_options(network)
         labels = {f"{LABEL}platform": self._owner.platform}
         try:
             self._docker.call(

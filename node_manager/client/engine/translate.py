@@ -12,6 +12,7 @@ from node_manager.client.domain.container import (
     LABEL,
     LOG_FILE_BYTES,
     LOG_FILES,
+    NETWORK,
     ContainerPlan,
     Owner,
 )
@@ -115,3 +116,14 @@ def host_options(plan: ContainerPlan, machine_cpus: float) -> dict[str, Any]:
             "Config": {"max-size": str(LOG_FILE_BYTES), "max-file": str(LOG_FILES)},
         },
     }
+
+
+def network_options(network: str) -> dict[str, str]:
+    """Return the options of an apps' bridge: containers on it do not see each other.
+
+    The interface of the usual one has a fixed name, by which the firewall knows it.
+    """
+    options = {"com.docker.network.bridge.enable_icc": "false"}
+    if network == NETWORK:
+        options["com.docker.network.bridge.name"] = NETWORK
+    return options

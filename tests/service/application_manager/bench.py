@@ -9,15 +9,21 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from httpx import Response
 
 from application_manager.api.app import build_app
 from application_manager.api.parts import Parts
+from application_manager.asks import Asks
+from application_manager.feed import Feed
 from application_manager.live import Loads
 from application_manager.people import People
 from application_manager.publisher import Publisher
+from application_manager.registry import Registry
 from application_manager.schedules import Schedules
+from application_manager.sources import sources_of
+from application_manager.versions import Versions
 from common.bus.memory import MemoryBus
 from common.bus.receive import Receiver
 from common.clock import ManualClock
@@ -41,6 +47,9 @@ VALUES (%(job_id)s, %(instance)s, %(due)s, %(ordinal)s, 0, 1, %(state)s, %(reaso
 -- name: put_event
 INSERT INTO rota_scheduler.job_events (job_id, attempt, at, from_state, to_state)
 VALUES (%(job_id)s, 1, %(at)s, %(from_state)s, %(to_state)s);
+-- name: put_event_at
+INSERT INTO rota_scheduler.job_events (event_id, job_id, attempt, at, to_state)
+VALUES (%(event_id)s, %(job_id)s, 1, %(at)s, 'RUNNING');
 -- name: put_schedule
 INSERT INTO rota_scheduler.schedules (instance_id, shard, version, spec, image, command, state,
   next_due, applied_at, updated_at)
@@ -58,6 +67,11 @@ VALUES (%(node)s, 'ACTIVE', 'b', '127.0.0.1', %(log_port)s, '{"zone": "a"}', 2, 
 -- name: requests
 SELECT kind, instance_id, job_id, due, forced, requested_by FROM rota_app.job_requests
 ORDER BY request_id;
+-- name: request_keys
+SELECT request_id, request_key FROM rota_app.job_requests ORDER BY request_id;
+-- name: put_outcome
+INSERT INTO rota_scheduler.handled_requests (request_id, outcome, detail, handled_at)
+VALUES (%(request_id)s, %(outcome)s, %(detail)s, %(at)s);
 -- name: node_requests
 SELECT node_id, wish FROM rota_app.node_requests ORDER BY request_id;
 """
@@ -151,13 +165,17 @@ def world(**changes: Any) -> Iterator[World]:
     producer = bus.producer()
     database = MemoryDatabase(server, "rota_app", load_queries("application_manager"))
     wakes: list[int] = []
-    people = People(database)
+    people = People(database, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     people.make_first(Secret(PASSWORD), Secret(TOKEN))
+    loads, monitor = Loads(), HeartbeatMonitor(bus, producer)
+    feed = Feed(database, clock, sources_of(database, loads, monitor, clock))
+    screens = MemoryDatabase(server, "rota_app", load_queries("application_manager.dashboard"))
     parts = replace(Parts(
-        database=database, clock=clock, people=people, loads=Loads(),
-        monitor=HeartbeatMonitor(bus, producer),
+        database=database, screens=screens, clock=clock, people=people, loads=loads, monitor=monitor, feed=feed,
         schedules=Schedules(database, lambda: wakes.append(1)),
-        publish=lambda: wakes.append(1), client_token=Secret("client-token"),
+        asks=Asks(database, clock, lambda: wakes.append(1)),
+        versions=Versions(database, lambda: wakes.append(1)), registry=Registry(database, people),
+        client_token=Secret("client-token"),
     ), **changes)  # fmt: skip
     others = MemoryDatabase(server, "rota_app", parse_queries(_OTHERS))
     publisher = Publisher(database, producer, clock)

@@ -14,21 +14,18 @@ SERVICES = {
     "rota_scheduler": "scheduler",
     "rota_deployer": "deployment_manager",
     "rota_nodes": "node_manager",
+    "rota_app": "application_manager",
 }
-APP_TABLES = parse_queries("""
--- name: instances
-CREATE TABLE instances (
-    instance_id VARCHAR(62) NOT NULL PRIMARY KEY, version INT NOT NULL, spec JSON NOT NULL,
-    image VARCHAR(255) NOT NULL, command JSON NOT NULL, paused BOOLEAN NOT NULL DEFAULT FALSE,
-    deleted BOOLEAN NOT NULL DEFAULT FALSE, applied_at DATETIME(6) NOT NULL,
-    updated_at DATETIME(6) NOT NULL);
-
--- name: job_requests
-CREATE TABLE job_requests (
-    request_id BIGINT NOT NULL AUTO_INCREMENT, kind VARCHAR(16) NOT NULL,
-    instance_id VARCHAR(62) NOT NULL, job_id VARCHAR(120) NULL, requested_at DATETIME(6) NOT NULL,
-    PRIMARY KEY (request_id), KEY by_time (requested_at DESC)) ENGINE=InnoDB;
-""")
+# A table of the tests' own: what is tested here is the dialect, not a service's tables.
+THINGS = """
+-- name: make
+CREATE TABLE things (
+    thing_id BIGINT NOT NULL PRIMARY KEY, seen_at DATETIME(6) NULL, shelf TINYINT NOT NULL DEFAULT 0,
+    state VARCHAR(16) NOT NULL DEFAULT '', document JSON NULL) ENGINE=InnoDB;
+-- name: add
+INSERT INTO things (thing_id, seen_at, shelf, state, document)
+VALUES (%(thing_id)s, %(seen_at)s, %(shelf)s, %(state)s, %(document)s);
+"""
 
 
 @pytest.fixture
@@ -41,10 +38,8 @@ def server(clock):
     made = MemoryServer(clock, lock_wait_s=0.05)
     for database, package in SERVICES.items():
         made.migrate(database, package)
-    made.create_database("rota_app")
-    with MemoryDatabase(made, "rota_app", APP_TABLES).transaction() as transaction:
-        for table in APP_TABLES.names():
-            transaction.execute(table)
+    with MemoryDatabase(made, "rota_scheduler", parse_queries(THINGS)).transaction() as transaction:
+        transaction.execute("make")
     yield made
     made.close()
 
@@ -109,12 +104,12 @@ def test_words_of_mysql_are_understood(server):
 def test_writing_over_by_key_and_with_a_limit(server):
     database = door(server, """
         -- name: put
-        INSERT INTO handled_requests (request_id, handled_at) VALUES (%(id)s, '2026-01-01')
-        ON DUPLICATE KEY UPDATE handled_at = GREATEST(handled_at, VALUES(handled_at) + INTERVAL 1 DAY);
+        INSERT INTO things (thing_id, seen_at) VALUES (%(id)s, '2026-01-01')
+        ON DUPLICATE KEY UPDATE seen_at = GREATEST(seen_at, VALUES(seen_at) + INTERVAL 1 DAY);
         -- name: drop
-        DELETE FROM handled_requests WHERE request_id > 0 ORDER BY request_id LIMIT 2;
+        DELETE FROM things WHERE thing_id > 0 ORDER BY thing_id LIMIT 2;
         -- name: q
-        SELECT COUNT(*) AS n, MAX(handled_at) AS at FROM handled_requests""")
+        SELECT COUNT(*) AS n, MAX(seen_at) AS at FROM things""")
     with database.transaction() as transaction:
         for number in (1, 2, 3, 3):
             transaction.execute("put", id=number)
@@ -123,22 +118,21 @@ def test_writing_over_by_key_and_with_a_limit(server):
 
 
 @pytest.mark.parametrize("values", [
-    {"shard": 200}, {"state": "x" * 17}, {"spec": "{"}, {"next_due": "soon"}, {"version": None}])
+    {"shelf": 200}, {"state": "x" * 17}, {"document": "{"}, {"seen_at": "soon"}, {"shelf": None}])
 def test_strictness_is_kept(server, values):
-    database = MemoryDatabase(server, "rota_scheduler", load_queries("scheduler"))
-    good = {"instance_id": "a", "shard": 1, "version": 1, "spec": "{}", "image": "i", "command": "[]",
-            "state": "active", "next_due": None, "next_stop": None, "applied_at": START}
+    database = MemoryDatabase(server, "rota_scheduler", parse_queries(THINGS))
+    good = {"thing_id": 1, "seen_at": START, "shelf": 1, "state": "active", "document": "{}"}
     with database.transaction() as transaction:
-        transaction.execute("put_schedule", **good)
+        transaction.execute("add", **good)
     with pytest.raises(StatementRefusedError), database.transaction() as transaction:
-        transaction.execute("put_schedule", **(good | {"instance_id": "b"} | values))
+        transaction.execute("add", **(good | {"thing_id": 2} | values))
 
 
 COUNT = """
 -- name: put
-INSERT INTO handled_requests VALUES (%(id)s, UTC_TIMESTAMP(6));
+INSERT INTO things (thing_id, seen_at) VALUES (%(id)s, UTC_TIMESTAMP(6));
 -- name: q
-SELECT COUNT(*) AS n FROM handled_requests"""
+SELECT COUNT(*) AS n FROM things"""
 
 
 @pytest.mark.parametrize(("step", "is_done"), [

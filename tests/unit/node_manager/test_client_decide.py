@@ -104,6 +104,13 @@ def test_a_stop_wins_over_preparing():
     assert decide(KEY, stopped, None, due - LEAD_TIME).report.state is ContainerState.REFUSED
 
 
+def test_a_kill_that_was_not_ours_is_explained():
+    ended = seen(Status.EXITED, exit_code=137, ended_at=NOW)
+    assert "out of memory" in decide(KEY, record(Accepted(start())), ended, NOW).report.detail
+    ours = record(Accepted(start()), Ending(KEY.job_id, 1, StopCause.COMMAND, NOW, NOW))
+    assert decide(KEY, ours, ended, NOW).report.detail is None
+
+
 def test_out_of_memory_is_not_told_of_what_ended_well():
     for code, is_told in ((137, True), (0, False)):
         ended = seen(Status.EXITED, exit_code=code, oom_killed=True, ended_at=NOW)

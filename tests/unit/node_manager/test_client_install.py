@@ -4,8 +4,8 @@ import re
 import shlex
 from pathlib import Path
 
-from node_manager.client import install
-from node_manager.client.install import ClientRun, environment, folders, run_args
+import node_manager.client
+from node_manager.client.install.run import ClientRun, environment, folders, run_args
 
 RUN = ClientRun(
     image="rota/services:dev", platform="acme", node_id="m1", address="192.0.2.11", docker_gid=105,
@@ -14,7 +14,7 @@ RUN = ClientRun(
 
 
 def test_the_readme_shows_the_very_argv():
-    readme = Path(install.__file__).parents[1].joinpath("README.md").read_text()
+    readme = Path(node_manager.client.__file__).parent.joinpath("README.md").read_text()
     (shown,) = re.findall(r"```sh\n(docker run .*?)```", readme, re.DOTALL)
     assert shlex.split(shown.replace("\\\n", " ")) == run_args(RUN)
 

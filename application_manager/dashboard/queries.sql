@@ -1,0 +1,271 @@
+-- What the dashboard reads; it writes nothing. What people do goes through the API.
+
+-- name: live_counts
+-- How many jobs are in each live state.
+SELECT state, COUNT(*) AS jobs FROM rota_scheduler.jobs
+WHERE shard BETWEEN 0 AND 15 AND state IN %(states)s GROUP BY state;
+
+-- name: late_now
+-- Jobs that are due for over a minute and do not run yet.
+SELECT COUNT(*) AS jobs FROM rota_scheduler.jobs
+WHERE shard BETWEEN 0 AND 15 AND state IN ('WAITING', 'QUEUED', 'STARTING') AND due < %(before)s;
+
+-- name: outcomes_by_hour
+-- How the jobs of the last day ended, by the hour in which they were due.
+SELECT FLOOR(TIMESTAMPDIFF(SECOND, %(since)s, due) / 3600) AS hour, state, COUNT(*) AS jobs,
+       SUM(lateness_ms > 60000) AS late
+FROM rota_scheduler.jobs WHERE due >= %(since)s AND due < %(until)s
+GROUP BY 1, 2;
+
+-- name: due_soon
+-- How many schedules are due within a while.
+SELECT COUNT(*) AS schedules FROM rota_scheduler.schedules
+WHERE state = 'active' AND next_due >= %(now)s AND next_due < %(until)s;
+
+-- name: running_jobs
+-- What runs now, the soonest to stop first.
+SELECT job_id, instance_id, due, ordinal, attempt, state, reason, node, started_at, stop_at, lateness_ms
+FROM rota_scheduler.jobs
+WHERE shard BETWEEN 0 AND 15 AND state IN ('STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN')
+ORDER BY stop_at IS NULL, stop_at, job_id LIMIT %(limit)s;
+
+-- name: soonest_schedules
+-- The schedules that are due next.
+SELECT instance_id, version, spec, next_due, next_stop FROM rota_scheduler.schedules
+WHERE state = 'active' AND next_due >= %(now)s ORDER BY next_due, instance_id LIMIT %(limit)s;
+
+-- name: shards
+-- Who holds which shard now.
+SELECT owner, COUNT(*) AS shards FROM rota_scheduler.shards
+WHERE expires_at > %(now)s GROUP BY owner;
+
+-- name: list_jobs
+-- A page of the ledger, newest due first; NULL in a filter means any.
+SELECT job_id, instance_id, due, ordinal, attempt, state, reason, detail, node, started_at, ended_at,
+       stop_at, exit_code, lateness_ms, count, until
+FROM rota_scheduler.jobs
+WHERE (%(any_state)s OR state IN %(states)s)
+  AND (%(instance)s IS NULL OR instance_id = %(instance)s)
+  AND (%(pattern)s IS NULL OR instance_id LIKE %(pattern)s)
+  AND (%(node)s IS NULL OR node = %(node)s)
+  AND (%(late_ms)s IS NULL OR lateness_ms > %(late_ms)s)
+  AND (%(since)s IS NULL OR due >= %(since)s) AND (%(until)s IS NULL OR due < %(until)s)
+  AND (%(due)s IS NULL OR due < %(due)s OR (due = %(due)s AND job_id < %(job_id)s))
+ORDER BY due DESC, job_id DESC LIMIT %(limit)s;
+
+-- name: live_jobs
+-- The same, of live states only, which are few: by the index on state.
+SELECT job_id, instance_id, due, ordinal, attempt, state, reason, detail, node, started_at, ended_at,
+       stop_at, exit_code, lateness_ms, count, until
+FROM rota_scheduler.jobs
+WHERE shard BETWEEN 0 AND 15 AND state IN %(states)s
+  AND (%(instance)s IS NULL OR instance_id = %(instance)s)
+  AND (%(pattern)s IS NULL OR instance_id LIKE %(pattern)s)
+  AND (%(node)s IS NULL OR node = %(node)s)
+  AND (%(late_ms)s IS NULL OR lateness_ms > %(late_ms)s)
+  AND (%(since)s IS NULL OR due >= %(since)s) AND (%(until)s IS NULL OR due < %(until)s)
+  AND (%(due)s IS NULL OR due < %(due)s OR (due = %(due)s AND job_id < %(job_id)s))
+ORDER BY due DESC, job_id DESC LIMIT %(limit)s;
+
+-- name: one_job
+-- One job as the ledger has it.
+SELECT job_id, instance_id, due, ordinal, version, attempt, state, reason, detail, node, node_load,
+       started_at, ended_at, stop_at, start_by, exit_code, lateness_ms, is_held, is_published,
+       desired_stop, kills_sent, count, until, created_at
+FROM rota_scheduler.jobs WHERE job_id = %(job_id)s;
+
+-- name: events_of_job
+-- What became of a job, oldest first.
+SELECT event_id, attempt, at, from_state, to_state, reason, detail
+FROM rota_scheduler.job_events WHERE job_id = %(job_id)s ORDER BY event_id LIMIT 500;
+
+-- name: edges_of_job
+-- What a job waits for, and what became of it.
+SELECT e.parent_instance, e.ends, e.parent_due, p.job_id, p.state
+FROM rota_scheduler.edges AS e
+LEFT JOIN rota_scheduler.jobs AS p ON p.instance_id = e.parent_instance AND p.due = e.parent_due
+WHERE e.job_id = %(job_id)s ORDER BY e.parent_instance, p.ordinal;
+
+-- name: attempts_of_job
+-- A job's attempts: where each was placed and why there, or why nowhere.
+SELECT attempt, state, node, epoch, node_load, reason, detail, exit_code, placed_at, started_at,
+       ended_at, why_not, explanation, kill_failed
+FROM rota_deployer.deployments WHERE job_id = %(job_id)s ORDER BY attempt DESC LIMIT 50;
+
+-- name: neighbours_before
+-- The job of the same instance before this one.
+SELECT job_id FROM rota_scheduler.jobs
+WHERE instance_id = %(instance)s AND (due < %(due)s OR (due = %(due)s AND ordinal < %(ordinal)s))
+ORDER BY due DESC, ordinal DESC LIMIT 1;
+
+-- name: neighbours_after
+-- The job of the same instance after this one.
+SELECT job_id FROM rota_scheduler.jobs
+WHERE instance_id = %(instance)s AND (due > %(due)s OR (due = %(due)s AND ordinal > %(ordinal)s))
+ORDER BY due, ordinal LIMIT 1;
+
+-- name: list_instances
+-- A page of instances by id, with what the scheduler knows of them.
+SELECT i.instance_id, i.version, i.spec, i.paused, i.paused_by, i.pause_reason, i.applied_at,
+       s.next_due, s.next_stop, s.version AS taken_version
+FROM rota_app.instances AS i
+LEFT JOIN rota_scheduler.schedules AS s ON s.instance_id = i.instance_id
+WHERE NOT i.deleted AND i.instance_id > %(after)s
+  AND (%(pattern)s IS NULL OR i.instance_id LIKE %(pattern)s)
+  AND (%(is_paused)s IS NULL OR i.paused = %(is_paused)s)
+ORDER BY i.instance_id LIMIT %(limit)s;
+
+-- name: count_instances
+-- How many there are, and how many are paused.
+SELECT COUNT(*) AS instances, COALESCE(SUM(paused), 0) AS paused
+FROM rota_app.instances WHERE NOT deleted;
+
+-- name: one_instance
+-- One instance, deleted ones too.
+SELECT i.instance_id, i.version, i.spec, i.image, i.command, i.paused, i.deleted, i.paused_by,
+       i.pause_reason, i.applied_at, i.applied_by, s.next_due, s.next_stop, s.state AS schedule_state,
+       s.version AS taken_version
+FROM rota_app.instances AS i
+LEFT JOIN rota_scheduler.schedules AS s ON s.instance_id = i.instance_id
+WHERE i.instance_id = %(instance)s;
+
+-- name: last_jobs
+-- The newest jobs of some instances, at most so many of each, oldest first.
+SELECT job_id, instance_id, due, ordinal, attempt, state, reason, detail, node, started_at, ended_at,
+       stop_at, exit_code, lateness_ms, count, until
+FROM (SELECT jobs.*, ROW_NUMBER() OVER (PARTITION BY instance_id ORDER BY due DESC, ordinal DESC)
+             AS place
+      FROM rota_scheduler.jobs WHERE instance_id IN %(instances)s AND due >= %(since)s) AS numbered
+WHERE place <= %(each)s ORDER BY instance_id, due, ordinal;
+
+-- name: versions_of
+-- The history of an instance, newest first.
+SELECT version, spec, image, command, change_kind, applied_by, applied_at
+FROM rota_app.versions WHERE instance_id = %(instance)s ORDER BY version DESC LIMIT 100;
+
+-- name: all_edges
+-- Who depends on whom: the specs that name parents.
+SELECT instance_id, JSON_EXTRACT(spec, '$.depends_on') AS depends_on FROM rota_app.instances
+WHERE NOT deleted AND JSON_EXTRACT(spec, '$.depends_on') IS NOT NULL;
+
+-- name: all_nodes
+-- Every node, with how many jobs it has and who has it for itself.
+SELECT n.node_id, n.state, n.wish, n.address, n.log_port, n.labels, n.cpus, n.memory_bytes,
+       n.last_heartbeat, n.since, n.reason, COALESCE(d.jobs, 0) AS jobs, r.job_id AS standalone_job
+FROM rota_nodes.nodes AS n
+LEFT JOIN (SELECT node, COUNT(*) AS jobs FROM rota_deployer.deployments
+           WHERE state IN ('STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN') GROUP BY node) AS d
+       ON d.node = n.node_id
+LEFT JOIN rota_deployer.standalone_reservations AS r ON r.node = n.node_id
+ORDER BY n.node_id;
+
+-- name: jobs_on_node
+-- What is on one node.
+SELECT job_id, attempt, state, placed_at, started_at FROM rota_deployer.deployments
+WHERE node = %(node)s AND state IN ('STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN')
+ORDER BY placed_at LIMIT 200;
+
+-- name: list_audit
+-- What was done, newest first.
+SELECT audit_id, at, actor, action, target, detail FROM rota_app.audit
+WHERE (%(before)s IS NULL OR audit_id < %(before)s)
+  AND (%(actor)s IS NULL OR actor = %(actor)s)
+  AND (%(target)s IS NULL OR target LIKE %(target)s)
+ORDER BY audit_id DESC LIMIT %(limit)s;
+
+-- name: list_users
+-- Everyone who may log in.
+SELECT name, role, is_disabled, created_at FROM rota_app.users ORDER BY name;
+
+-- name: list_tokens
+-- API tokens, never the secret itself.
+SELECT token_id, name, role, created_by, created_at, last_used_at FROM rota_app.tokens ORDER BY name;
+
+-- name: timeline_rows
+-- The instances of the timeline, in order.
+SELECT instance_id, paused FROM rota_app.instances
+WHERE NOT deleted AND (%(pattern)s IS NULL OR instance_id LIKE %(pattern)s)
+ORDER BY instance_id LIMIT 20000;
+
+-- name: timeline_jobs
+-- What is to be drawn of some instances in a window: due in it, or still running into it.
+SELECT job_id, instance_id, due, ordinal, state, reason, node, started_at, ended_at, stop_at,
+       lateness_ms, count, until
+FROM rota_scheduler.jobs
+WHERE instance_id IN %(instances)s AND due >= %(since)s AND due < %(until)s
+ORDER BY instance_id, due LIMIT %(limit)s;
+
+-- name: timeline_bins
+-- The same, counted: for windows with more jobs than pixels.
+SELECT instance_id, FLOOR(TIMESTAMPDIFF(SECOND, %(since)s, due) / %(bin_s)s) AS bin, state,
+       COUNT(*) AS jobs, SUM(lateness_ms > 60000) AS late
+FROM rota_scheduler.jobs
+WHERE instance_id IN %(instances)s AND due >= %(since)s AND due < %(until)s
+GROUP BY 1, 2, 3;
+
+-- name: timeline_count
+-- How many jobs a window has.
+SELECT COUNT(*) AS jobs FROM rota_scheduler.jobs
+WHERE instance_id IN %(instances)s AND due >= %(since)s AND due < %(until)s;
+
+-- name: timeline_node_jobs
+-- What ran on some nodes in a window.
+SELECT job_id, instance_id, due, ordinal, state, reason, node, started_at, ended_at, stop_at,
+       lateness_ms, count, until
+FROM rota_scheduler.jobs
+WHERE due >= %(since)s AND due < %(until)s AND node IN %(nodes)s
+ORDER BY node, due LIMIT %(limit)s;
+
+-- name: timeline_schedules
+-- The schedules of some instances, for what is planned.
+SELECT instance_id, spec, state, next_due FROM rota_scheduler.schedules
+WHERE instance_id IN %(instances)s AND state = 'active';
+
+-- name: all_schedules
+-- Every schedule in force, for the curve of planned concurrency.
+SELECT instance_id, spec, next_due FROM rota_scheduler.schedules
+WHERE state = 'active' AND next_due IS NOT NULL;
+
+-- name: schedules_version
+-- Changes whenever a schedule does.
+SELECT COUNT(*) AS schedules, MAX(applied_at) AS applied_at FROM rota_scheduler.schedules;
+
+-- name: typical_lengths
+-- How long jobs of each instance ran lately, in seconds.
+SELECT instance_id, AVG(TIMESTAMPDIFF(SECOND, started_at, ended_at)) AS seconds
+FROM rota_scheduler.jobs
+WHERE due >= %(since)s AND started_at IS NOT NULL AND ended_at IS NOT NULL GROUP BY instance_id;
+
+-- name: past_intervals
+-- When jobs ran, in a window.
+SELECT instance_id, started_at, ended_at, stop_at, state FROM rota_scheduler.jobs
+WHERE due >= %(since)s AND due < %(until)s AND started_at IS NOT NULL;
+
+-- name: job_marks
+-- The newest changes: what the page compares to see whether it is behind.
+SELECT MAX(event_id) AS event_id FROM rota_scheduler.job_events;
+
+-- name: zones_of
+-- The time zones of some instances; NULL is UTC.
+SELECT instance_id, JSON_UNQUOTE(JSON_EXTRACT(spec, '$.timezone')) AS zone
+FROM rota_app.instances WHERE instance_id IN %(instances)s;
+
+-- name: busy_nodes
+-- The jobs that run or have stopped lately on one node.
+SELECT job_id, instance_id, due, ordinal, attempt, state, reason, detail, node, started_at, ended_at,
+       stop_at, exit_code, lateness_ms, count, until
+FROM rota_scheduler.jobs
+WHERE node = %(node)s AND due >= %(since)s ORDER BY due DESC LIMIT %(limit)s;
+
+-- name: past_jobs
+-- The newest jobs, for the table beside the timeline.
+SELECT job_id, instance_id, due, ordinal, attempt, state, reason, detail, node, started_at, ended_at,
+       stop_at, exit_code, lateness_ms, count, until
+FROM rota_scheduler.jobs
+WHERE due >= %(since)s AND (%(pattern)s IS NULL OR instance_id LIKE %(pattern)s)
+ORDER BY due DESC, job_id DESC LIMIT %(limit)s;
+
+-- name: asked_cpus
+-- The CPUs that instances ask for, those that ask.
+SELECT instance_id, JSON_EXTRACT(spec, '$.cpus') AS cpus FROM rota_app.instances
+WHERE NOT deleted AND JSON_EXTRACT(spec, '$.cpus') IS NOT NULL;

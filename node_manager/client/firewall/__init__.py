@@ -1,0 +1,54 @@
+"""The rules that keep app containers away from the platform, as files. Pure; the initializer acts.
+
+App containers run on the bridge `rota-apps`. From there: nothing of the machine itself (sshd, the
+client, a Kafka or MySQL with host network), no machine of the platform, no container on another
+bridge, not each other, no metadata of a cloud. The rest of the network stays open: sensors are
+there. Rules for ports that the platform publishes by Docker are not needed: they are on the way to
+a machine of the platform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from node_manager.client.install.files import InstalledFile
+
+_HERE = Path(__file__).parent
+UNIT = "rota-firewall.service"
+BRIDGE = "rota-apps"
+ADDRESSES = "/etc/rota/platform.addresses"
+
+
+def files_to_install(platform_addresses: Iterable[str]) -> list[InstalledFile]:
+    """List the files, in the order to write them; addresses or networks, of every machine."""
+    addresses = "".join(f"{address}\n" for address in sorted(set(platform_addresses)))
+    return [
+        InstalledFile(ADDRESSES, 0o644, f"# Rota's machines: no app reaches them.\n{addresses}"),
+        InstalledFile("/usr/local/lib/rota/firewall.sh", 0o755, _text("firewall.sh")),
+        InstalledFile(f"/etc/systemd/system/{UNIT}", 0o644, _text(UNIT)),
+    ]
+
+
+def commands_after_files() -> list[list[str]]:
+    """List what makes new or changed files count; as root, in this order, again without harm."""
+    return [
+        ["systemctl", "daemon-reload"],
+        ["systemctl", "enable", UNIT],
+        ["/bin/sh", "/usr/local/lib/rota/firewall.sh"],  # no gap, which a restart would have
+        ["systemctl", "start", UNIT],
+    ]
+
+
+def commands_to_remove() -> list[list[str]]:
+    """List what takes it away again; as root, in this order."""
+    paths = [file.path for file in files_to_install([])]
+    return [
+        ["systemctl", "disable", "--now", UNIT],
+        ["rm", "-f", *paths],
+        ["systemctl", "daemon-reload"],
+    ]
+
+
+def _text(name: str) -> str:
+    return _HERE.joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,49 @@
+"""The watchdog of a machine: files and commands that install it. Pure; the initializer acts.
+
+A systemd unit of its own, so that stop times hold though the client, Kafka and MySQL are gone
+(guarantees.md, G7). It needs /bin/sh, coreutils and the `docker` command.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from node_manager.client.install.files import InstalledFile
+
+_HERE = Path(__file__).parent
+UNIT = "rota-watchdog.service"
+ALIVE = "watchdog"
+"""The file in the client's run folder that it touches with every look."""
+
+
+def files_to_install() -> list[InstalledFile]:
+    """List the files, in the order to write them."""
+    return [
+        InstalledFile("/usr/lib/tmpfiles.d/rota.conf", 0o644, _text("rota-tmpfiles.conf")),
+        InstalledFile("/usr/local/lib/rota/watchdog.sh", 0o755, _text("watchdog.sh")),
+        InstalledFile(f"/etc/systemd/system/{UNIT}", 0o644, _text(UNIT)),
+    ]
+
+
+def commands_after_files() -> list[list[str]]:
+    """List what makes new or changed files count; as root, in this order, again without harm."""
+    return [
+        ["systemd-tmpfiles", "--create", "/usr/lib/tmpfiles.d/rota.conf"],
+        ["systemctl", "daemon-reload"],
+        ["systemctl", "enable", UNIT],
+        ["systemctl", "restart", UNIT],
+    ]
+
+
+def commands_to_remove() -> list[list[str]]:
+    """List what takes it away again; as root, in this order."""
+    paths = [file.path for file in files_to_install()]
+    return [
+        ["systemctl", "disable", "--now", UNIT],
+        ["rm", "-f", *paths],
+        ["systemctl", "daemon-reload"],
+    ]
+
+
+def _text(name: str) -> str:
+    return _HERE.joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,50 @@
+"""`rota platform plan`: what `up` would do and why; changes nothing, makes no machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from common.ssh import SshDoor
+from platform_initializer.domain.description import Description
+from platform_initializer.domain.placement import Placed
+from platform_initializer.domain.steps import Step
+from platform_initializer.errors import PartlyDoneError
+from platform_initializer.gather import reach
+from platform_initializer.local_images import OURS, find_images
+from platform_initializer.machines.fleet import Fleet
+from platform_initializer.planning import plan
+from platform_initializer.secret_store import SecretStore
+from platform_initializer.up import unfit, world_of
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What is to be done. With machines still to be made, only they are known."""
+
+    missing: Sequence[str]
+    placed: Sequence[Placed]
+    steps: Sequence[Step]
+
+    @property
+    def has_changes(self) -> bool:
+        return bool(self.missing or self.steps)
+
+
+def preview(description: Description, door: SshDoor) -> Preview:
+    """Compare the file with the machines; raise `PartlyDoneError` where one cannot be used."""
+    store = SecretStore(description.store)
+    store.complete(keep=False)
+    fleet = Fleet(description, store)
+    if missing := fleet.missing():
+        return Preview(missing, (), ())
+    images = find_images([*OURS.values(), *description.apps])
+    machines = fleet.existing()
+    gathered = reach(machines, description, door, lock=False)
+    try:
+        world = world_of(description, machines, gathered, (images, store))
+        if failures := unfit(world, gathered):
+            raise PartlyDoneError(failures, 0)
+        return Preview((), world.placed(), plan(world))
+    finally:
+        gathered.close()

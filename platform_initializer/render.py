@@ -1,0 +1,164 @@
+"""The one-machine plan as a `docker-compose.yml`, from the same descriptions that `up` uses.
+
+No secret stands in it: `write_secrets` makes the files it names. Compose mounts those with the mode
+they have here, so the folder is closed (0700) and the files are open to the containers' users.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from common.errors import ConfigError
+from platform_initializer.domain.container import ContainerSpec
+from platform_initializer.domain.description import HTTP_PORT, SERVICES
+from platform_initializer.domain.services import (
+    CLIENT_FOLDER,
+    HEALTH_PORTS,
+    MAP,
+    Place,
+    Site,
+    container_of,
+    migrations_task,
+    secrets_of,
+    topics_task,
+)
+from platform_initializer.secret_store import SecretStore, kafka_users_file
+
+NODE = "here"
+ADDRESS = "127.0.0.1"
+FOLDER = "./secrets"
+MACHINES = "platform.json"
+HEADER = """\
+# The whole platform on this one machine. Made by `rota platform render compose`; a test holds it
+# equal, so change platform_initializer/ instead.
+#
+#   make images                              builds the images named here
+#   rota platform render secrets secrets     generates the passwords this file names
+#   docker compose up --wait
+"""
+_READY = (
+    "import socket; s = socket.create_connection(('127.0.0.1', {port}), 3); "
+    "s.sendall(b'GET /readyz HTTP/1.0\\r\\n\\r\\n'); "
+    "raise SystemExit(b' 200 ' not in b''.join(iter(lambda: s.recv(4096), b'')))"
+)
+
+
+def compose_text() -> str:
+    """Return the whole file."""
+    site = Site("rota", ADDRESS, ADDRESS, HTTP_PORT, "cm90YS1vbmUtbWFjaGluZQ",
+                {"kafka": "dev", "mysql": "dev", "services": "dev"})  # fmt: skip
+    place = Place(NODE, ADDRESS)
+    services = {
+        "migrations": _task(migrations_task(site), "mysql"),
+        "topics": _task(topics_task(site, (NODE,)), "kafka"),
+    }
+    for name in (*SERVICES, "client"):
+        services[name] = _service(container_of(name, site, place))
+    whole = {
+        "name": "rota",
+        "services": services,
+        "secrets": {name: {"file": f"{FOLDER}/{name}.txt"} for name in _secret_names()},
+        "configs": {"machines": {"file": f"{FOLDER}/{MACHINES}"}},
+        "volumes": {"rota-kafka": None, "rota-mysql": None, "rota-client": None},
+    }
+    return HEADER + yaml.safe_dump(whole, sort_keys=False, width=100)
+
+
+def write_secrets(folder: Path) -> list[str]:
+    """Generate the files that the compose file names; what is there is kept. Return their names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    store = SecretStore(folder / "secrets.json")
+    store.complete()
+    names = [name for name in _secret_names() if name != "kafka_users"]
+    contents = {f"{name}.txt": store.text(name) for name in names}
+    contents["kafka_users.txt"] = kafka_users_file(store)
+    here = {"name": NODE, "address": ADDRESS, "local": True}
+    contents[MACHINES] = json.dumps({"platform": "rota", "machines": [here]}) + "\n"
+    for name, text in contents.items():
+        path = folder / name
+        if path.is_dir():
+            raise ConfigError(f"{path} is a folder (Docker makes one of a missing file): remove it")
+        draft = path.with_name(f".{name}.{os.getpid()}")
+        draft.write_text(text, encoding="utf-8")
+        draft.chmod(0o444)
+        draft.replace(path)
+    return sorted(contents)
+
+
+def _service(spec: ContainerSpec) -> dict[str, Any]:
+    described = _common(spec) | {
+        "restart": "unless-stopped",
+        "stop_grace_period": "25s",
+        "pids_limit": spec.pids,
+        "labels": {"io.rota.platform": "rota", "io.rota.service": spec.service},
+        "logging": {"options": {"max-size": "10m", "max-file": "3"}},
+    }
+    if spec.command:
+        described["command"] = list(spec.command)
+    if spec.service in HEALTH_PORTS:
+        check = _READY.format(port=HEALTH_PORTS[spec.service])
+        described["healthcheck"] = {
+            "test": ["CMD", "python3", "-ISc", check],
+            "interval": "5s", "timeout": "5s", "retries": 6, "start_period": "60s",
+        }  # fmt: skip
+        done = {"condition": "service_completed_successfully"}
+        described["depends_on"] = {"migrations": done, "topics": done}
+    return described
+
+
+def _task(spec: ContainerSpec, store: str) -> dict[str, Any]:
+    return _common(spec) | {
+        "restart": "no",
+        "entrypoint": [word.replace("$", "$$") for word in spec.command],
+        "depends_on": {store: {"condition": "service_healthy"}},
+    }
+
+
+def _common(spec: ContainerSpec) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "image": f"{spec.image}:dev",
+        "network_mode": "host",
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "mem_limit": f"{spec.memory_mb}m",
+        "environment": dict(spec.settings),
+        "secrets": [{"source": _source(spec.service, file), "target": file}
+                    for file in _files(spec.service)],
+    }  # fmt: skip
+    if spec.user is not None:
+        described["user"] = spec.user
+    if spec.is_read_only:
+        described["read_only"] = True
+    if spec.tmpfs:
+        described["tmpfs"] = list(spec.tmpfs)
+    mounts = [m.replace(CLIENT_FOLDER, "rota-client") for m in spec.mounts
+              if not m.startswith("/etc/rota")]  # fmt: skip
+    if mounts:
+        described["volumes"] = mounts
+    if any(mount.startswith("/etc/rota:") for mount in spec.mounts):
+        described["configs"] = [{"source": "machines", "target": MAP}]
+    return described
+
+
+def _files(service: str) -> list[str]:
+    return ["users"] if service == "kafka" else sorted(secrets_of(service))
+
+
+def _source(service: str, file: str) -> str:
+    return "kafka_users" if file == "users" else secrets_of(service)[file]
+
+
+def _secret_names() -> list[str]:
+    names = {
+        _source(service, file)
+        for service in (*SERVICES, "client", "migrations", "topics")
+        for file in _files(service)
+    }
+    return sorted(names)
+

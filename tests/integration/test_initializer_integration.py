@@ -1,0 +1,196 @@
+"""`rota platform` on one real machine over SSH: from bare to running, back, and what forbids it.
+
+The tests go on from each other in the order of the file, as an operator's day does: making the
+platform takes most of a minute, so it is made once.
+"""
+
+import json
+import os
+import secrets as random_names
+import subprocess
+import sys
+
+import pytest
+
+from images.machine_run import MachineRun
+from platform_initializer.machines.docker import fingerprint_of
+from tests.integration.test_machine_integration import Machine, machine_run_args, output
+from tests.support import servers
+
+OTHER_KEY = "SHA256:" + "A" * 43
+
+
+class Operator:
+    """One operator with a folder of their own; runs the command as a person would."""
+
+    def __init__(self, folder, machine):
+        self.folder, self.machine = folder, machine
+        key = (folder / machine.name).read_text().split(" ", 1)[1]
+        self.host_key = fingerprint_of(key)
+        self.write()
+
+    def write(self, host_key=None, publish=8443):
+        (self.folder / "platform.yml").write_text(f"""\
+version: 1
+platform: day
+ssh: {{user: deploy, keys: [./key]}}
+machines:
+  - {{name: m1, address: {self.machine.address}, host_key: "{host_key or self.host_key}"}}
+services: {{application_manager: {{publish: {publish}}}}}
+""")
+
+    def rota(self, *arguments, code=0):
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", "platform", *arguments,
+             "-f", str(self.folder / "platform.yml")],
+            cwd=servers.REPOSITORY, capture_output=True, text=True, timeout=300, check=False,
+            env={**os.environ, "HOME": str(self.folder), "XDG_CONFIG_HOME": "", "NO_COLOR": "1"},
+        )
+        assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
+        assert "Traceback" not in done.stderr
+        return done
+
+    def containers(self):
+        """Return {service: (state, id)} as the machine's own Docker has it."""
+        lines = self.machine.run(
+            "sudo docker ps -a --no-trunc --filter label=io.rota.service"
+            " --format '{{.Label \"io.rota.service\"}} {{.State}} {{.ID}}'").splitlines()
+        return {line.split()[0]: tuple(line.split()[1:]) for line in lines}
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("operator")
+    for image in ("machine", "kafka", "mysql", "services"):
+        servers.ensure_image(image)
+    output("bash", str(servers.REPOSITORY / "scripts/ensure-lxcfs.sh"))
+    output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key"))
+    key = (folder / "key.pub").read_text().strip()
+    name = f"rota-test-machine-{random_names.token_hex(3)}"
+    try:
+        output(*machine_run_args(MachineRun(name=name, authorized_key=key, memory="4g")))
+        machine = Machine(name, folder)
+        machine.pin()
+        yield Operator(folder, machine)
+    finally:
+        subprocess.run(["docker", "rm", "-f", "-v", name], capture_output=True, check=False)
+
+
+def test_a_machine_with_another_host_key_is_sent_nothing(operator):
+    operator.write(host_key=OTHER_KEY)
+    told = operator.rota("up", code=7).stderr
+    operator.write()
+    assert operator.host_key in told
+    assert "nothing was sent" in told
+    assert "ssh-keygen -lf" in told
+    logins = output("docker", "exec", operator.machine.name, "journalctl", "-u", "ssh", "--no-pager")
+    assert "Accepted publickey" not in logins
+    assert "Failed" not in logins, "not even a login was tried"
+
+
+def test_a_machine_without_sudo_is_named_with_reason_and_fix(operator):
+    root = ("docker", "exec", operator.machine.name)
+    output(*root, "mv", "/etc/sudoers.d/deploy", "/root/deploy")
+    told = operator.rota("up", code=7).stderr
+    output(*root, "mv", "/root/deploy", "/etc/sudoers.d/deploy")
+    assert "m1" in told
+    assert "may not use sudo without a password" in told
+    assert "sudoers.d" in told
+
+
+def test_a_bare_machine_becomes_a_platform(operator):
+    up = operator.rota("up")
+    assert "password: " in up.stdout
+    states = {service: state for service, (state, _) in operator.containers().items()}
+    assert states == dict.fromkeys(
+        ("kafka", "mysql", "scheduler", "deployment_manager", "load_balancer", "node_manager",
+         "application_manager", "client"), "running")
+    status = json.loads(operator.rota("status", "-o", "json").stdout)
+    assert {one["health"] for one in status["services"]} == {"ready", "healthy"}
+    assert status["kafka"] == f"{operator.machine.address}:9092"
+
+
+def test_nothing_listens_beyond_the_machines_own_address(operator):
+    lines = operator.machine.run("sudo ss -Hltn").splitlines()
+    addresses = {line.split()[3].rsplit(":", 1)[0].replace("[::ffff:", "").rstrip("]")
+                 for line in lines if not line.split()[3].endswith(":22")}
+    assert addresses <= {operator.machine.address, "127.0.0.1"}
+
+
+def test_secrets_are_for_their_readers_alone_and_nowhere_else(operator):
+    listed = operator.machine.run("sudo find /etc/rota/secrets -type f -printf '%m %U %p\\n'")
+    assert listed
+    owners = {"kafka": "10002", "mysql": "10003", "client": "0"}
+    for line in listed.splitlines():
+        mode, owner, path = line.split()
+        assert (mode, owner) == ("400", owners.get(path.split("/")[4], "10001")), path
+    kept = json.loads((operator.folder / "secrets.json").read_text())
+    values = [v for k, v in kept.items() if k not in ("kafka_cluster_id", "admin_password_shown")]
+    seen = operator.machine.run(
+        "sudo docker inspect $(sudo docker ps -aq); ps -eo args; sudo journalctl --no-pager;"
+        " for c in $(sudo docker ps -aq); do sudo docker logs $c 2>&1; done")
+    assert [value[:6] for value in values if value in seen] == []
+    assert (operator.folder / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_run_changes_nothing_and_restarts_nothing(operator):
+    before = operator.containers()
+    assert "nothing to change" in operator.rota("up").stderr
+    assert "password" not in operator.rota("plan", "--detailed-exitcode").stdout
+    assert operator.containers() == before
+
+
+def test_what_drifted_is_planned_exactly_and_mended(operator):
+    before = operator.containers()
+    operator.machine.run("sudo docker rm -f rota-load-balancer; sudo docker stop rota-client;"
+                         " echo x | sudo tee /etc/rota/platform.json")
+    operator.write(publish=8444)
+    planned = operator.rota("plan", "-o", "json", "--detailed-exitcode", code=20).stdout
+    assert sorted(step["action"] for step in json.loads(planned)) == [
+        "replace application_manager", "replace client", "start load_balancer", "write files"]
+    operator.rota("up")
+    operator.rota("plan", "--detailed-exitcode")
+    after = operator.containers()
+    changed = {service for service in after if after[service] != before[service]}
+    assert changed == {"load_balancer", "client", "application_manager"}
+
+
+def test_two_at_once_do_not_undo_each_other(operator):
+    holder = subprocess.Popen(
+        ["docker", "exec", "-i", operator.machine.name, "sh", "-c",
+         "exec 9> /run/rota.lock; flock 9; echo held; cat"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout.readline() == b"held\n"
+        assert "holds /run/rota.lock" in operator.rota("up", code=5).stderr
+    finally:
+        holder.communicate()
+    operator.rota("up")
+
+
+def test_down_keeps_the_data_and_up_brings_it_back(operator):
+    operator.rota("down", "--yes")
+    assert operator.containers() == {}
+    again = operator.rota("up")
+    assert "password: " not in again.stdout, "it was shown once"
+    assert len(operator.containers()) == 8
+
+
+def test_down_with_destroy_leaves_nothing_of_ours(operator):
+    operator.rota("down", "--destroy", "--yes")
+    left = operator.machine.run(
+        "sudo docker ps -aq; sudo docker volume ls -q; ls -d /etc/rota /var/lib/rota* 2>/dev/null;"
+        " getent passwd rota-sampler || true")
+    assert left == ""
+    assert not (operator.folder / "secrets.json").exists()
+
+
+def test_a_machine_that_is_not_there_is_named(operator, tmp_path):
+    file = tmp_path / "platform.yml"
+    file.write_text((operator.folder / "platform.yml").read_text().replace(
+        operator.machine.address, "127.0.0.1, ssh: {port: 1}").replace("./key", str(operator.folder / "key")))
+    (operator.folder / "platform.yml").write_text(file.read_text())
+    told = operator.rota("up", code=7).stderr
+    operator.write()
+    assert "m1" in told
+    assert "see that it is up" in told

@@ -1,0 +1,182 @@
+"""Replicas of the scheduler as processes, on real MySQL and Kafka, killed, frozen and cut off.
+
+What is promised in every case: each due time one row, each row's start once (a repeated publication
+has the same id), nothing early, nothing lost.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support import servers
+from tests.support.scheduler_process import Platform, eventually, now, platform_on
+
+EACH_SECOND = "  - {{id: {name}, overlap: allow, schedule: {{start: {start!r}, interval: 1s}}}}\n"
+FAILPOINTS = [
+    "scheduler.after_lease", "scheduler.before_fence", "scheduler.before_commit",
+    "scheduler.after_commit", "scheduler.after_publish",
+]  # fmt: skip
+
+
+def each_second(*names: str) -> str:
+    return "".join(EACH_SECOND.format(name=name, start="{start}") for name in names)
+
+
+@pytest.fixture
+def platform(
+    mysql_server: servers.SqlServer, kafka_server: servers.KafkaServer, tmp_path: Path
+) -> Iterator[Platform]:
+    with platform_on(mysql_server, kafka_server, tmp_path) as platform:
+        yield platform
+
+
+def assert_in_order(platform: Platform, names: set[str], seconds: int) -> None:
+    """Hold what happened against what was asked for."""
+    eventually(lambda: not unpublished(platform))
+    rows = platform.jobs()
+    for name in names:
+        dues = sorted(row["due"] for row in rows if row["instance_id"] == name)
+        assert len(dues) >= seconds
+        stretch = [first + timedelta(seconds=1) for first in dues[:-1]]
+        covered = {row["due"]: row["until"] for row in rows if row["instance_id"] == name}
+        for before, expected, due in zip(dues, stretch, dues[1:], strict=False):
+            until = covered[before]
+            assert due == (expected if until is None else until + timedelta(seconds=1))
+    ids: dict[str, set[str]] = {}
+    for message, at in platform.commands():
+        if getattr(message, "due", None) is not None:
+            assert at >= message.due
+            ids.setdefault(message.job_id, set()).add(message.id)
+    assert all(len(of_job) == 1 for of_job in ids.values())
+
+
+def unpublished(platform: Platform) -> set[str]:
+    """Return the jobs that were due three seconds ago and whose start nobody can read."""
+    before = now() - timedelta(seconds=3)
+    rows = [r for r in platform.jobs() if r["state"] == "QUEUED" and r["due"] < before]
+    return {row["job_id"] for row in rows} - {start.job_id for start in platform.starts()}
+
+
+def test_starts_are_on_their_topic_right_after_they_are_due(platform: Platform) -> None:
+    platform.replica("one").start()
+    eventually(lambda: platform.replica_holds("one", 16))
+    platform.apply(each_second("a", "b"))
+    eventually(lambda: len(platform.starts()) >= 12)
+    late = sorted(at - m.due for m, at in platform.commands())
+    assert late[0] >= timedelta(0)
+    assert late[len(late) // 2] < timedelta(seconds=0.5)
+    assert_in_order(platform, {"a", "b"}, 4)
+
+
+def test_a_job_is_killed_at_its_stop_time_and_the_ledger_says_so(platform: Platform) -> None:
+    platform.replica("one").start()
+    eventually(lambda: platform.replica_holds("one", 16))
+    begin = platform.apply("  - {id: a, schedule: {start: '{start}', duration: 2s}}\n")
+    (start,) = eventually(platform.starts)
+    platform.report(start.job_id, "RUNNING", 1, started_at=now())
+    (kill,) = eventually(platform.kills)
+    (at,) = [at for message, at in platform.commands() if message is kill]
+    assert timedelta(0) <= at - begin - timedelta(seconds=2) < timedelta(seconds=1)
+    platform.report(start.job_id, "ENDED", 2, reason="duration")
+    eventually(lambda: [row["state"] for row in platform.jobs()] == ["ENDED"])
+
+
+@pytest.mark.parametrize("name", FAILPOINTS)
+def test_killed_at_any_step_and_started_again_nothing_is_lost_or_double(
+    platform: Platform, name: str
+) -> None:
+    platform.apply(each_second("a", "b", "c"), is_told=False)
+    process = platform.replica("one").start(f"{name}:crash@3")
+    assert process.wait() == -signal.SIGKILL
+    process.start()
+    count = len(platform.jobs())
+    eventually(lambda: len(platform.jobs()) >= count + 12)
+    assert_in_order(platform, {"a", "b", "c"}, 4)
+
+
+@pytest.mark.parametrize("name", ["scheduler.before_event_commit", "scheduler.after_event_commit"])
+def test_killed_while_it_hears_of_an_end_it_hears_of_it_again(
+    platform: Platform, name: str
+) -> None:
+    platform.apply("  - {id: a, schedule: {start: '{start}'}}\n  - {id: b, depends_on: [a]}\n")
+    process = platform.replica("one").start(f"{name}:crash")
+    (start,) = eventually(platform.starts)
+    platform.report(start.job_id, "SUCCEEDED", 1)
+    assert process.wait() == -signal.SIGKILL
+    process.start()
+    eventually(lambda: [s.instance_id for s in platform.starts()][-1:] == ["b"])
+    assert [row["state"] for row in platform.jobs()] == ["SUCCEEDED", "QUEUED"]
+
+
+def test_replicas_share_and_take_over_what_a_killed_one_held(platform: Platform) -> None:
+    one, two = platform.replica("one").start(), platform.replica("two").start()
+    eventually(lambda: platform.replica_holds("one", 8) and platform.replica_holds("two", 8))
+    names = [f"i{n}" for n in range(12)]
+    platform.apply(each_second(*names))
+    eventually(lambda: len(platform.starts()) >= 24)
+    two.kill()
+    killed_at = now()
+    eventually(lambda: platform.replica_holds("one", 16), 12)
+    eventually(lambda: now() - killed_at > timedelta(seconds=5), 12)
+    assert one.is_alive()
+    assert_in_order(platform, set(names), 4)
+    one.send(signal.SIGTERM)
+    assert one.wait() == 0
+
+
+def test_a_frozen_replica_is_replaced_and_its_stale_write_refused(platform: Platform) -> None:
+    """It freezes between reading what is due and proving that it may write, for over a lease."""
+    platform.apply(each_second("a", "b", "c", "d"), is_told=False)
+    one = platform.replica("one").start("scheduler.before_fence:freeze@3")
+    eventually(lambda: platform.replica_holds("one", 16))
+    two = platform.replica("two").start()
+    eventually(lambda: platform.replica_holds("two", 16), 40)
+    count = len(platform.jobs())
+    eventually(lambda: len(platform.jobs()) >= count + 8)
+    one.send(signal.SIGCONT)
+    refused = "rota_stale_writes_refused_total"
+    lost = "rota_loop_runs_total{loop=\"firing\",outcome=\"retry\"}"
+    eventually(lambda: one.metric(refused) + one.metric(lost) >= 1)
+    eventually(lambda: platform.replica_holds("one", 8) and platform.replica_holds("two", 8))
+    assert two.is_alive()
+    assert_in_order(platform, {"a", "b", "c", "d"}, 4)
+
+
+def test_without_mysql_nothing_crashes_and_what_was_missed_is_told(
+    platform: Platform, mysql_server: servers.SqlServer
+) -> None:
+    one = platform.replica("one").start()
+    platform.apply(each_second("a", "b"))
+    eventually(lambda: len(platform.starts()) >= 6)
+    mysql_server.kill()
+    began = now()
+    eventually(lambda: now() - began > timedelta(seconds=25), 40)
+    mysql_server.start()
+    back = now()
+    eventually(lambda: [r for r in platform.jobs() if r["state"] == "MISSED"], 30)
+    eventually(lambda: [r for r in platform.jobs() if r["due"] > back + timedelta(seconds=1)], 30)
+    assert one.is_alive()
+    assert_in_order(platform, {"a", "b"}, 4)
+
+
+def test_without_kafka_the_ledger_goes_on_and_is_drained_later(
+    platform: Platform, kafka_server: servers.KafkaServer
+) -> None:
+    one = platform.replica("one").start()
+    platform.apply(each_second("a", "b"))
+    eventually(lambda: len(platform.starts()) >= 6)
+    kafka_server.stop()
+    began, count = now(), len(platform.jobs())
+    eventually(lambda: len(platform.jobs()) >= count + 16, 30)
+    assert now() - began < timedelta(seconds=20), "the ledger waited for Kafka"
+    kafka_server.start()
+    wanted = {row["job_id"] for row in platform.jobs()}
+    eventually(lambda: wanted <= {start.job_id for start in platform.starts()}, 60)
+    assert one.is_alive()
+    assert Counter(s.id for s in platform.starts()).keys() >= {f"{job}/1" for job in wanted}

@@ -1,0 +1,123 @@
+"""Users, tokens, applications and the audit."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.service.application_manager.bench import PASSWORD, World, schedule_file
+
+LONG = "a long enough password"
+
+
+def bearer(world: World, token: str, method: str, path: str, body: object = None) -> int:
+    headers = {"authorization": f"Bearer {token}"}
+    return world.client.request(method, f"/api/v1{path}", json=body, headers=headers).status_code
+
+
+def token_of(world: World, role: str) -> str:
+    made = world.call("POST", "/tokens", {"name": f"t-{role}", "role": role})
+    return str(made.json()["token"])
+
+
+def log_in(world: World, name: str, password: str) -> int:
+    return world.client.post("/api/v1/login", json={"name": name, "password": password}).status_code
+
+
+@pytest.mark.parametrize(("role", "method", "path", "status"), [
+    ("viewer", "GET", "/jobs", 200),
+    ("viewer", "POST", "/schedules/a/run", 403),
+    ("viewer", "GET", "/users", 403),
+    ("operator", "POST", "/schedules/a/run", 202),
+    ("operator", "GET", "/audit", 403),
+    ("operator", "POST", "/tokens", 403),
+    ("admin", "GET", "/audit", 200),
+])  # fmt: skip
+def test_a_token_opens_what_its_role_may(
+    world: World, role: str, method: str, path: str, status: int
+) -> None:
+    world.apply(schedule_file("a"))
+    assert bearer(world, token_of(world, role), method, path) == status
+
+
+def test_a_tokens_secret_is_shown_once_and_a_revoked_one_opens_nothing(world: World) -> None:
+    secret = token_of(world, "viewer")
+    assert secret not in str(world.get("/tokens"))
+    assert bearer(world, secret, "GET", "/jobs") == 200
+    world.call("DELETE", "/tokens/t-viewer")
+    assert bearer(world, secret, "GET", "/jobs") == 401
+    assert world.call("DELETE", "/tokens/t-viewer").status_code == 404
+
+
+def test_a_name_is_taken_once(world: World) -> None:
+    token_of(world, "viewer")
+    again = world.call("POST", "/tokens", {"name": "t-viewer", "role": "admin"})
+    assert (again.status_code, again.json()["code"]) == (409, "exists_already")
+    user = {"name": "admin", "password": LONG, "role": "viewer"}
+    assert world.call("POST", "/users", user).status_code == 409
+
+
+def test_a_user_logs_in_until_disabled(world: World) -> None:
+    user = {"name": "anna", "password": LONG, "role": "operator"}
+    assert world.call("POST", "/users", user).status_code == 201
+    assert log_in(world, "anna", LONG) == 200
+    assert world.client.get("/api/v1/me").json()["role"] == "operator"
+    world.call("PATCH", "/users/anna", {"is_disabled": True})
+    assert world.client.get("/api/v1/me").status_code == 401
+    assert log_in(world, "anna", LONG) == 401
+    assert [(u["name"], u["is_disabled"]) for u in world.get("/users")["items"]] == [
+        ("admin", False), ("anna", True)
+    ]  # fmt: skip
+
+
+def test_a_short_password_is_refused(world: World) -> None:
+    user = {"name": "anna", "password": "short", "role": "operator"}
+    assert world.call("POST", "/users", user).status_code == 422
+
+
+def test_ones_own_password_is_changed_knowing_the_old(world: World) -> None:
+    log_in(world, "admin", PASSWORD)
+    csrf = world.client.post("/api/v1/login", json={"name": "admin", "password": PASSWORD}).json()
+    headers = {"x-csrf-token": csrf["csrf_token"]}
+    change = {"old": "wrong", "new": LONG}
+    assert world.client.post("/api/v1/me/password", json=change, headers=headers).status_code == 401
+    change["old"] = PASSWORD
+    assert world.client.post("/api/v1/me/password", json=change, headers=headers).status_code == 200
+    assert world.client.get("/api/v1/me").status_code == 401
+    assert log_in(world, "admin", LONG) == 200
+
+
+@pytest.mark.parametrize(("method", "body"), [
+    ("DELETE", None), ("PATCH", {"is_disabled": True}), ("PATCH", {"role": "viewer"}),
+])  # fmt: skip
+def test_the_last_admin_stays(world: World, method: str, body: object) -> None:
+    assert world.call(method, "/users/admin", body).status_code == 409
+    other = {"name": "anna", "password": LONG, "role": "admin"}
+    world.call("POST", "/users", other)
+    assert world.call(method, "/users/admin", body).status_code == 200
+
+
+def test_an_application_gives_its_image_and_command_to_what_is_applied(world: World) -> None:
+    application = {"image": "registry/heating:1.4", "command": ["serve"]}
+    world.call("PUT", "/applications/heating", application)
+    text = schedule_file("a").replace("rota/demo-app:dev", "heating").replace("    command: [run, '1']\n", "")
+    world.apply(text)
+    assert world.get("/schedules/a")["image"] == "registry/heating:1.4"
+    assert world.get("/applications")["items"][0]["command"] == ["serve"]
+    world.call("DELETE", "/applications/heating")
+    assert world.call("DELETE", "/applications/heating").status_code == 404
+
+
+def test_the_audit_tells_who_did_what_newest_first_in_pages(world: World) -> None:
+    world.apply(schedule_file("a"))
+    world.call("POST", "/schedules/a/pause", {"reason": "x"})
+    world.call("DELETE", "/schedules/a")
+    page = world.get("/audit?limit=2")
+    assert [(e["action"], e["target"]) for e in page["items"]] == [
+        ("instance.delete", "a"), ("instance.pause", "a")
+    ]  # fmt: skip
+    assert page["items"][1]["detail"] == {"reason": "x"}
+    assert page["items"][0]["actor"] == "token:initial"
+    rest = world.get(f"/audit?cursor={page['next_cursor']}")
+    assert [e["action"] for e in rest["items"]] == ["instance.added"]
+    assert len(world.get("/audit?target=a")["items"]) == 3
+    assert world.get("/audit?target=b")["items"] == []

@@ -1,0 +1,125 @@
+"""The plan: complete on bare machines, empty when nothing differs, exact when one thing does."""
+
+from dataclasses import replace
+
+import pytest
+
+from platform_initializer.domain.description import ServiceWish
+from platform_initializer.domain.facts import FileFact
+from platform_initializer.domain.steps import Risk
+from platform_initializer.errors import MachineError
+from platform_initializer.planning import plan
+from tests.unit.platform_initializer.worlds import APP, change, converged, world
+
+MAP = "/etc/rota/platform.json"
+
+
+@pytest.fixture
+def bare(tmp_path):
+    return world(tmp_path)
+
+
+@pytest.fixture
+def done(bare):
+    return converged(bare)
+
+
+def keys(steps):
+    return {step.key for step in steps}
+
+
+def test_bare_machines_get_everything_in_an_order_that_can_work(bare):
+    steps = {step.key: step for step in plan(bare)}
+    assert {f"docker@{m}" for m in bare.names} <= set(steps)
+    assert {f"client@{m}" for m in bare.names} <= set(steps)
+    assert steps["databases"].machine == "m2"
+    assert "mysql@m2" in steps["databases"].after
+    assert {"databases", "topics"} <= steps["scheduler@m3"].after
+    assert {"docker@m1", "files@m1", "image:rota/kafka:dev@m1"} <= steps["kafka@m1"].after
+    unknown = {key for step in steps.values() for key in step.after} - set(steps)
+    assert unknown == set(), "a bare platform's steps wait for nothing that is not among them"
+
+
+def test_a_machine_gets_the_images_it_needs_and_no_other(bare):
+    sent = {m: [s.key.split("@")[0] for s in plan(bare) if s.machine == m and "image:" in s.key]
+            for m in bare.names}
+    apps = ["image:rota/services:dev", f"image:{APP}"]
+    assert sent == {"m1": ["image:rota/kafka:dev", *apps], "m2": ["image:rota/mysql:dev", *apps],
+                    "m3": apps}
+
+
+def test_nothing_differs_nothing_is_planned(done):
+    assert plan(done) == []
+
+
+@pytest.mark.parametrize(("changes", "expected"), [
+    ({"docker": ""}, {"docker@m3"}),
+    ({"has_sampler": False}, {"docker@m3"}),
+    ({"cgroup": "/docker/abc"}, {"docker@m3"}),
+])
+def test_a_machine_that_lacks_something_is_prepared_again(done, changes, expected):
+    assert keys(plan(change(done, "m3", **changes))) == expected
+
+
+@pytest.mark.parametrize("fact", [
+    FileFact("0" * 64, 0o644, 0), FileFact("", 0o666, 0), FileFact("", 0o644, 1000),
+])
+def test_a_file_of_other_content_mode_or_owner_is_written_again(done, fact):
+    there = done.facts["m1"].files[MAP]
+    other = FileFact(fact.sha256 or there.sha256, fact.mode, fact.uid)
+    changed = change(done, "m1", files={**done.facts["m1"].files, MAP: other})
+    assert keys(plan(changed)) == {"files@m1"}
+
+
+def test_a_container_that_is_gone_or_stopped_is_started_again(done):
+    there = done.facts["m3"].containers
+    gone = change(done, "m3", containers={k: v for k, v in there.items() if k != "scheduler"})
+    assert [(s.key, s.reason) for s in plan(gone)] == [("scheduler@m3", "does not run there")]
+    stopped = {**there, "client": replace(there["client"], state="exited")}
+    steps = plan(change(done, "m3", containers=stopped))
+    assert [(s.key, s.reason) for s in steps] == [("client@m3", "it is exited")]
+
+
+def test_a_changed_setting_names_the_field_and_restarts_that_service_alone(done):
+    other = replace(done, description=replace(done.description, publish=9443))
+    steps = plan(other)
+    assert [(s.key, s.risk, s.reason) for s in steps] == [
+        ("application_manager@m3", Risk.RESTART, "ROTA_HTTP_PORT: 8443 -> 9443")
+    ]
+
+
+def test_a_new_password_of_kafka_reaches_all_who_read_it_and_says_no_secret(done):
+    done.store._values["kafka_rota_scheduler"] = "x" * 32
+    steps = {s.key: s for s in plan(done)}
+    assert set(steps) == {"files@m1", "files@m3", "kafka@m1", "scheduler@m3"}
+    assert steps["kafka@m1"].risk is Risk.DOWNTIME
+    assert not any("xxxx" in step.reason for step in steps.values())
+
+
+def test_an_address_that_changed_reaches_its_consumers_only(done):
+    moved = {**done.machines, "m2": replace(done.machines["m2"], address="10.9.9.9")}
+    steps = keys(plan(replace(done, machines=moved)))
+    mysql_users = {"scheduler@m3", "deployment_manager@m3", "node_manager@m3",
+                   "application_manager@m3"}
+    assert steps == {"files@m1", "files@m2", "files@m3", "mysql@m2", "client@m2", "databases",
+                     *mysql_users}
+
+
+def test_a_new_image_of_the_services_leaves_the_stores_alone(done):
+    image = done.images["rota/services:dev"]
+    images = {**done.images, "rota/services:dev": replace(image, image_id="sha256:" + "9" * 64)}
+    steps = plan(replace(done, images=images))
+    assert not [s for s in steps if s.key.startswith(("kafka", "mysql", "topics"))]
+    assert {"image:rota/services:dev@m1", "client@m1", "databases"} <= keys(steps)
+
+
+def test_a_service_pinned_elsewhere_is_stopped_before_it_is_started_there(done):
+    wish = {"scheduler": ServiceWish(on=("m1",))}
+    steps = {s.key: s for s in plan(replace(done, description=replace(done.description, services=wish)))}
+    assert "remove:scheduler@m3" in steps["scheduler@m1"].after
+
+
+def test_a_data_store_is_never_moved(done):
+    wish = {"mysql": ServiceWish(on=("m1",))}
+    with pytest.raises(MachineError, match="would be left behind"):
+        plan(replace(done, description=replace(done.description, services=wish)))

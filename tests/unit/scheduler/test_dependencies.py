@@ -1,0 +1,114 @@
+"""Edges: whether they hold, and which due times they mean."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from common.jobs import JobState as S
+from scheduler.domain.cycles import Parents, child_jobs, edges_of
+from scheduler.domain.dependencies import Verdict, judge_all, judge_edge
+from tests.unit.scheduler.build import NOON, at, every, schedule_of
+
+YES, WAIT, NO = Verdict.SATISFIED, Verdict.WAITING, Verdict.IMPOSSIBLE
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(("ends", "parents", "verdict"), [
+    ("success", [], WAIT), ("success", [S.SUCCEEDED], YES), ("success", [S.ENDED], YES),
+    ("success", [S.RUNNING], WAIT), ("success", [S.SUCCEEDED, S.RUNNING], WAIT),
+    ("success", [S.FAILED, S.RUNNING], NO), ("success", [S.SKIPPED], NO),
+    ("success", [S.UPSTREAM_FAILED], NO), ("success", [S.MISSED], NO), ("success", [S.LOST], NO),
+    ("failure", [S.FAILED], YES), ("failure", [S.SUCCEEDED], NO),
+    ("failure", [S.FAILED, S.RUNNING], WAIT), ("failure", [S.TIMED_OUT, S.SUCCEEDED], YES),
+    ("done", [S.FAILED, S.SUCCEEDED], YES), ("done", [S.UNKNOWN], WAIT), ("done", [S.SKIPPED], YES),
+    ("started", [S.QUEUED], WAIT), ("started", [S.STARTING], WAIT), ("started", [S.RUNNING], YES),
+    ("started", [S.RUNNING, S.QUEUED], WAIT), ("started", [S.SUCCEEDED], YES),
+    ("started", [S.MISSED], NO), ("started", [S.UNKNOWN], YES),
+])  # fmt: skip
+def test_what_an_edge_says(ends, parents, verdict):
+    assert judge_edge(ends, parents) is verdict
+
+
+@pytest.mark.parametrize(("verdicts", "verdict"), [
+    ([], YES), ([YES, YES], YES), ([YES, WAIT], WAIT), ([WAIT, NO], NO),
+])  # fmt: skip
+def test_all_edges_must_hold(verdicts, verdict):
+    assert judge_all(verdicts) is verdict
+
+
+def parents_of(**schedules):
+    return Parents(schedules, {})
+
+
+EARLY = NOON - 30 * HOUR
+
+
+def test_a_parents_due_time_is_its_latest_at_or_before_the_childs():
+    child = schedule_of("depends_on: [p], " + every(3600), applied_at=EARLY)
+    parent = schedule_of(every(600), applied_at=EARLY)
+    assert edges_of(child, NOON + HOUR, parents_of(p=parent))[0].parent_due == NOON + HOUR
+
+
+def test_a_parent_that_was_not_due_in_the_childs_cycle_holds_nobody_up():
+    child = schedule_of("depends_on: [p], " + every(600), applied_at=EARLY)
+    parent = schedule_of(every(3600), applied_at=EARLY)
+    (edge,) = edges_of(child, NOON + HOUR + timedelta(minutes=10), parents_of(p=parent))
+    assert edge.parent_due is None
+
+
+def test_a_parent_that_is_gone_holds_nobody_up():
+    child = schedule_of("depends_on: [p], " + every(600))
+    gone = schedule_of(every(600), state="deleted")
+    assert edges_of(child, at(600), parents_of(p=gone))[0].parent_due is None
+    assert edges_of(child, at(600), parents_of())[0].parent_due is None
+
+
+def test_a_parent_edited_since_is_matched_by_the_ledger():
+    child = schedule_of("depends_on: [p], " + every(3600), applied_at=EARLY)
+    parent = schedule_of(every(600), applied_at=NOON + HOUR + timedelta(seconds=1))
+    written = {"p": NOON + timedelta(minutes=7)}
+    (edge,) = edges_of(child, NOON + HOUR, Parents({"p": parent}, written))
+    assert edge.parent_due == written["p"]
+
+
+def test_a_parent_never_due_since_it_was_applied_holds_nobody_up():
+    """Applied at 03:00, daily at 01:00, the child at 05:00: nothing of it in this cycle."""
+    child = schedule_of("depends_on: [p], " + every(3600), applied_at=NOON)
+    parent = schedule_of(every(3600), applied_at=NOON + HOUR)
+    assert edges_of(child, NOON + HOUR, parents_of(p=parent))[0].parent_due is None
+
+
+def test_a_child_without_a_schedule_runs_once_per_parent_job():
+    child = schedule_of("depends_on: [p]", applied_at=EARLY)
+    parents = parents_of(p=schedule_of(every(600), applied_at=EARLY))
+    (job,) = child_jobs(child, ("p", at(600)), None, parents)
+    assert (job.due, job.state, job.edges[0].parent_due) == (at(600), S.WAITING, at(600))
+    assert child_jobs(child, ("p", at(600)), at(600), parents) == ()
+
+
+def test_a_child_of_two_comes_with_the_later_one():
+    child = schedule_of("depends_on: [p, q]", applied_at=NOON)
+    p = schedule_of('schedule: {start: "2026-03-02T12:01", interval: 1h}', applied_at=NOON)
+    q = schedule_of('schedule: {start: "2026-03-02T12:05", interval: 1h}', applied_at=NOON)
+    parents = parents_of(p=p, q=q)
+    assert child_jobs(child, ("p", at(60)), None, parents) == ()
+    (job,) = child_jobs(child, ("q", at(300)), None, parents)
+    assert [edge.parent_due for edge in job.edges] == [at(60), at(300)]
+    assert child_jobs(child, ("p", at(3660)), at(300), parents) == ()
+
+
+def test_a_paused_child_is_skipped_and_a_deleted_one_is_not_there():
+    parents = parents_of(p=schedule_of(every(600)))
+    paused = schedule_of("depends_on: [p]", state="paused")
+    assert [j.state for j in child_jobs(paused, ("p", at(600)), None, parents)] == [S.SKIPPED]
+    deleted = schedule_of("depends_on: [p]", state="deleted")
+    assert child_jobs(deleted, ("p", at(600)), None, parents) == ()
+
+
+def test_a_run_by_hand_is_what_its_child_waits_for():
+    child = schedule_of("depends_on: [p]", applied_at=NOON)
+    parents = parents_of(p=schedule_of(every(600)))
+    (job,) = child_jobs(child, ("p", at(77.5)), None, parents)
+    assert job.edges[0].parent_due == at(77.5)
