@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from common.messages import ContainerState, NodeState, StartContainer, StopCause, decode, node_commands
+from common.messages import (
+    ContainerState,
+    NodeState,
+    StartContainer,
+    StopCause,
+    decode,
+    node_commands,
+)
 from tests.service.deployment_manager.bench import Bench
 
 WORLDS, JOBS, TURNS = 10, 1000, 40
