@@ -70,5 +70,6 @@ def _stopper(platform: str, mode: str) -> Callable[[Host], str]:
 
 def _forget(description: Description) -> None:
     """Remove the secrets of a platform that is no more."""
-    for path in (description.store, description.store.with_name("tool_ed25519")):
+    folder = description.store.parent
+    for path in (description.store, folder / "tool_ed25519", folder / "ca.pem"):
         path.unlink(missing_ok=True)

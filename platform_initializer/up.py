@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from common.clock import SystemClock
 from common.ssh import SshDoor
 from platform_initializer.checks import problems_of, twins_of
 from platform_initializer.domain.description import Description
@@ -68,7 +69,11 @@ def world_of(
     kept: tuple[dict[str, LocalImage], SecretStore],
 ) -> World:  # fmt: skip
     by_name = {machine.name: machine for machine in machines}
-    return World(description, by_name, gathered.hosts, gathered.facts, *kept)
+    world = World(description, by_name, gathered.hosts, gathered.facts, *kept)
+    if gathered.facts.keys() == by_name.keys():  # else it cannot be known where the servers run
+        servers = {s: by_name[world.homes_of(s)[0]].address for s in ("kafka", "mysql")}
+        world.store.certify(description.platform, servers, SystemClock().now())
+    return world
 
 
 def _refuse_unfit(world: World, gathered: Gathered, progress: Progress) -> None:
