@@ -63,7 +63,7 @@ def test_any_bytes_are_read_or_refused(payload: bytes | str, file: str) -> None:
     check(payload, file)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(FULL)), st.integers(0, 12), SCRAPS), max_size=4))
 def test_a_good_file_with_scraps_in_it_is_read_or_refused(cuts) -> None:
     text = FULL
@@ -72,7 +72,7 @@ def test_a_good_file_with_scraps_in_it_is_read_or_refused(cuts) -> None:
     check(text, "f.yml")
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(INSTANCES, min_size=1, max_size=2), st.dictionaries(
     st.sampled_from(["timezone", "defaults", "version"]), VALUES, max_size=1))  # fmt: skip
 def test_wild_values_are_read_or_refused(instances, others) -> None:
