@@ -18,6 +18,7 @@ _FINDINGS = tuple(
 )
 
 
+_REVISIONS = tuple(Column(key, key) for key in ("number", "at", "changes", "images"))
 secrets = typer.Typer(no_args_is_help=True, help="Change the platform's passwords and keys.")
 
 
@@ -25,6 +26,8 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to the group."""
     app.command()(doctor)
     app.command()(logs)
+    app.command()(revisions)
+    app.command()(rollback)
     secrets.command("rotate")(rotate)
     app.add_typer(secrets, name="secrets")
 
@@ -69,6 +72,40 @@ def rotate(file: File = None, yes: Yes = False) -> None:
             result = work.up(description, ParamikoDoor(), progress)
     print(f"{len(names)} secrets are new, {result.steps_done} changes, {result.seconds:.0f} s",
           file=sys.stderr)  # fmt: skip
+
+
+def revisions(file: File = None, output: Output = Format.TABLE) -> None:
+    """List the states that `up` reached, the last one last."""
+    from platform_initializer.revisions import Revisions
+
+    with translated():
+        found = Revisions(described(file).store).all()
+    print_rows([vars(one) for one in found], _REVISIONS, output, "number")
+
+
+def rollback(
+    file: File = None,
+    to: Annotated[int | None, typer.Option(help="its number; else the last other image")] = None,
+    yes: Yes = False,
+) -> None:
+    """Let the services run an earlier image again; data stores are never downgraded.
+
+    Example: rota platform rollback --to 3
+    """
+    from cli.platform_progress import watching
+    from platform_initializer import up as work
+    from platform_initializer.local_images import OURS
+    from platform_initializer.revisions import Revisions
+
+    with translated():
+        description = described(file)
+        target = Revisions(description.store).target(to)
+        confirm(f"Go back to revision {target.number} of {target.at}?", yes=yes)
+        image = target.images[OURS["services"]]
+        with watching() as progress:
+            result = work.up(description, ParamikoDoor(), progress, image)
+    print(f"revision {target.number} runs again: {result.steps_done} changes; the next `up` brings"
+          " the newest image back", file=sys.stderr)  # fmt: skip
 
 
 def logs(
