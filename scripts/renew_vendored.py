@@ -96,13 +96,18 @@ def fetch(package: Package, folder: Path) -> None:
             ["npm", "pack", "--silent", f"{package.name}@{package.version}"],
             cwd=temporary, check=True, capture_output=True, text=True,
         )  # fmt: skip
-        archive = Path(temporary) / done.stdout.strip().splitlines()[-1]
-        with tarfile.open(archive) as tar:
-            for inside, name in (*package.files, ("LICENSE", f"LICENSE.{package.short_name}")):
-                member = tar.extractfile(f"package/{inside}")
-                if member is None:
-                    raise SystemExit(f"{package.name} has no {inside}")
-                (folder / name).write_bytes(member.read())
+        unpack(package, Path(temporary) / done.stdout.strip().splitlines()[-1], folder)
+
+
+def unpack(package: Package, archive: Path, folder: Path) -> None:
+    """Take the chosen files and the licence out of a package's archive."""
+    wanted = (*package.files, ("LICENSE", f"LICENSE.{package.short_name}"))
+    with tarfile.open(archive) as tar:
+        for inside, name in wanted:
+            member = tar.extractfile(f"package/{inside}")
+            if member is None:
+                raise SystemExit(f"{package.name} has no {inside}")
+            (folder / name).write_bytes(member.read())
 
 
 def sha256(path: Path) -> str:
