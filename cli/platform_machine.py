@@ -59,7 +59,7 @@ def remove(
     with translated(), watching() as progress:
         leave(description, ParamikoDoor(), progress, machine, is_dead=dead)
     print(f"now take {machine} out of the file (or lower its pool's count) and run `rota platform"
-          " up`: the services that ran there move, the others learn of it", file=sys.stderr)  # fmt: skip
+          " up`: its services move, the others learn of it", file=sys.stderr)  # fmt: skip
 
 
 def _drain(machine: str, wait_s: float) -> None:
