@@ -17,9 +17,10 @@ BENCHMARKS = {
     "b2": "lateness at 1,000 due times a second",
     "b3": "recovery after kill -9",
     "b4": "ingest of instances",
+    "b8": "bringing up a platform, and changing nothing",
     "b9": "take-over by another replica",
 }
-SIZES = {"b1": 100_000, "b2": 100_000, "b3": 100_000, "b4": 100_000, "b9": 10_000}
+SIZES = {"b1": 100_000, "b2": 100_000, "b3": 100_000, "b4": 100_000, "b8": 3, "b9": 10_000}
 
 
 def main() -> int:
