@@ -42,7 +42,7 @@ class Calendar:
         self._start = _bound(recurrence.start, self._zone)
         self._end = _bound(recurrence.end, self._zone)
         self._floor = FIRST_S if self._start is None else self._start - 1
-        self._last_by_end = LAST_S if self._end is None else self._end - 1
+        self._last_by_end = LAST_S - 1 if self._end is None else self._end - 1
         self._form = _form_of(
             recurrence, self._zone, self._start or 0, chosen or Chosen(recurrence)
         )
