@@ -48,7 +48,8 @@ def find_images(references: Sequence[str]) -> dict[str, LocalImage]:
     }
     if absent := [reference for reference in references if reference not in images]:
         raise MachineError(Failure(
-            "this host", "looking for the images", f"not here, or built from other files: {', '.join(absent)}",
+            "this host", "looking for the images",
+            f"not here, or built from other files: {', '.join(absent)}",
             next_step="make images (and build or pull your own apps)",
         ))  # fmt: skip
     return images
