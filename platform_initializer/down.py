@@ -12,6 +12,7 @@ from platform_initializer.gather import failure_of, reach, side_by_side
 from platform_initializer.host import Host
 from platform_initializer.machines.fleet import Fleet
 from platform_initializer.progress import Progress
+from platform_initializer.revisions import Revisions
 from platform_initializer.secret_store import SecretStore
 
 _STOP = """\
@@ -70,5 +71,7 @@ def _stopper(platform: str, mode: str) -> Callable[[Host], str]:
 
 def _forget(description: Description) -> None:
     """Remove the secrets of a platform that is no more."""
-    for path in (description.store, description.store.with_name("tool_ed25519")):
+    folder = description.store.parent
+    Revisions(description.store).forget()
+    for path in (description.store, folder / "tool_ed25519", folder / "ca.pem"):
         path.unlink(missing_ok=True)

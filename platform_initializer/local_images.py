@@ -48,6 +48,20 @@ def find_images(references: Sequence[str]) -> dict[str, LocalImage]:
     return images
 
 
+def find_by_id(reference: str, image_id: str) -> LocalImage:
+    """Return an image that lost its name to a newer one; raise `MachineError` if it is gone."""
+    done = subprocess.run(
+        ["docker", "image", "inspect", "-f", "{{.Size}}", image_id],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise MachineError(Failure(
+            "this host", "looking for the earlier image", f"{image_id[:19]} is no longer here",
+            next_step="rota platform rollback --to N with another N (rota platform revisions)",
+        ))  # fmt: skip
+    return LocalImage(reference, image_id, int(done.stdout))
+
+
 def save_image(image: LocalImage) -> Iterator[bytes]:
     """Yield what `docker save` writes; raise `MachineError` when it fails."""
     process = subprocess.Popen(

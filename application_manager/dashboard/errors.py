@@ -16,8 +16,7 @@ _TITLES = {
     403: ("You may not do that", "Ask an administrator for the role that it needs."),
     404: ("There is nothing here", "It may have been removed, or the address is mistyped."),
     422: ("This address is not right", "One of its parts cannot be read."),
-    503: ("The platform does not answer", "The database is away or slow. Jobs that run go on, and "
-          "their stop times hold. Try again in a few seconds."),
+    503: ("The platform does not answer", "What runs goes on, and its stop times hold. Try again."),
 }  # fmt: skip
 _OTHER = ("Something went wrong", "Try again; if it stays, the service's log says more.")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from common.db.dialect_tables import create_table
 from common.db.dialect_tokens import (
@@ -38,6 +39,7 @@ class Translated:
     is_nowait: bool
 
 
+@cache
 def translate(text: str, database: str) -> Translated:
     """Translate one statement; a table that it makes is made in `database`."""
     tokens, is_locking, is_nowait = _without_locks(tokens_of(text))

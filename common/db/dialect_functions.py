@@ -16,7 +16,6 @@ _UNITS = {
     "DAY": timedelta(days=1),
     "WEEK": timedelta(weeks=1),
 }
-_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 _WIDTH = 26
 
 
@@ -50,13 +49,14 @@ def install(connection: sqlite3.Connection, now: Callable[[], datetime]) -> None
         "FIELD": (-1, lambda wanted, *among: among.index(wanted) + 1 if wanted in among else 0),
     }
     for name, (arguments, function) in functions.items():
-        connection.create_function(name, arguments, function)
+        # within one statement UTC_TIMESTAMP is one instant, as in MySQL
+        connection.create_function(name, arguments, function, deterministic=True)
 
 
 def _add_interval(at: str | None, sign: int, amount: float | None, unit: str) -> str | None:
     if at is None or amount is None:
         return None
-    instant = datetime.strptime(at, _FORMAT).replace(tzinfo=UTC)
+    instant = datetime.fromisoformat(at).replace(tzinfo=UTC)
     return text_of(instant + sign * float(amount) * _UNITS[unit])
 
 

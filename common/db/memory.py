@@ -15,7 +15,7 @@ import sqlite3
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -90,12 +90,14 @@ class MemoryServer:
         """Forget everything."""
         self._remover()
 
-    def attachable(self, own: str) -> list[tuple[str, Path]]:
-        """All databases and their files, `own` first: names without a database are looked up so."""
+    def missing(self, own: str, attached: Collection[str]) -> list[tuple[str, Path]]:
+        """All other databases and their files, `own` first: it is where names are looked up first."""
         if own not in self._databases:
             raise DatabaseUnavailableError(f"there is no database {own}")
+        if len(attached) == len(self._databases):
+            return []
         names = [own, *(name for name in self._databases if name != own)]
-        return [(name, self._folder / f"{name}.sqlite") for name in names]
+        return [(name, self._folder / f"{name}.sqlite") for name in names if name not in attached]
 
     @property
     def is_locked(self) -> bool:
@@ -195,7 +197,6 @@ class _Connection:
         self._server = server
         self._database = database
         self._attached: set[str] = set()
-        self._translated: dict[str, Translated] = {}
         self._has_lock = False
         self._sqlite = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._sqlite.execute("PRAGMA case_sensitive_like = ON")
@@ -203,10 +204,7 @@ class _Connection:
         install(self._sqlite, server.clock.now)
 
     def run_text(self, text: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
-        found = self._translated.get(text)
-        if found is None:
-            found = self._translated[text] = translate(text, self._database)
-        return self.run(found, values)
+        return self.run(translate(text, self._database), values)
 
     def run(self, translated: Translated, values: Mapping[str, Any]) -> sqlite3.Cursor:
         self._attach()
@@ -223,7 +221,7 @@ class _Connection:
         if not self._has_lock:
             self._server.take_lock(is_nowait=is_nowait)
             self._has_lock = True
-            self._sqlite.execute("BEGIN IMMEDIATE")
+            self._sqlite.execute("BEGIN")
 
     @contextmanager
     def whole_statement(self) -> Iterator[None]:
@@ -255,9 +253,9 @@ class _Connection:
             self._server.give_lock_back()
 
     def _attach(self) -> None:
-        for name, file in self._server.attachable(self._database):
-            if name in self._attached or self._has_lock:
-                continue
+        if self._has_lock:
+            return  # SQLite attaches nothing within a transaction
+        for name, file in self._server.missing(self._database, self._attached):
             self._sqlite.execute(f"ATTACH DATABASE '{file}' AS {name}")
             self._sqlite.execute(f"PRAGMA {name}.journal_mode = WAL")
             self._sqlite.execute(f"PRAGMA {name}.synchronous = OFF")

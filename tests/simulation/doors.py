@@ -18,6 +18,7 @@ from node_manager.client.engine import Engine, EngineUnavailableError
 from tests.simulation.world import Clock, Life, Signal, World
 
 RELEASED_WITHIN_S = 20.0
+LONGER_IDLE = 4  # who reads is woken when something comes: an idle poll may last longer here
 _LOST = (Fault.REFUSE, Fault.LOSE_ACK, Fault.DUPLICATE, Fault.DELAY)
 
 
@@ -114,26 +115,34 @@ class SimConsumer:
         self._broker = broker
         self._consumer = broker.bus.consumer(group)
         self._topics: set[str] = set()
+        self._emptied_at = -1
         self._woken = Signal(broker.world)
 
     def assign(self, partitions: Collection[Partition]) -> None:
         self._bus.check("assign")
         self._consumer.assign(partitions)
         self._topics = {partition.topic for partition in partitions}
+        self._emptied_at = -1
 
     def poll(self, timeout_s: float, max_records: int = 500) -> Sequence[Record]:
         self._bus.check("poll")
         most = self._broker.world.rng.choice((1, 3, max_records))
-        records = self._consumer.poll(0.0, most)
+        records: Sequence[Record] = []
+        present = sum(self._broker.arrived[topic].count for topic in self._topics)
+        if present != self._emptied_at or not self._broker.bus.available:
+            records = self._consumer.poll(0.0, most)
         if not records:
+            self._emptied_at = present
+            idle_s = timeout_s * LONGER_IDLE
             for topic in sorted(self._topics):
-                self._broker.world.wait(self._broker.arrived[topic], timeout_s)
-            self._broker.world.wait(self._woken, timeout_s)
+                self._broker.world.wait(self._broker.arrived[topic], idle_s)
+            self._broker.world.wait(self._woken, idle_s)
         self._bus.check("polled")
         return records
 
     def seek(self, partition: Partition, offset: int) -> None:
         self._consumer.seek(partition, offset)
+        self._emptied_at = -1
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         self._bus.check("commit")

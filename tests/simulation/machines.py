@@ -15,7 +15,6 @@ from pathlib import Path
 from common.jobs import JobId
 from node_manager.client.domain.attempt import Key, Status
 from node_manager.client.domain.container import LABEL, ContainerPlan, Owner
-from node_manager.client.engine import Engine
 from node_manager.client.engine.memory import MemoryEngine
 from node_manager.client.journal import Journal
 from tests.checker.history import DockerRun, Run
@@ -186,10 +185,8 @@ class WatchedEngine(MemoryEngine):
     def _tell(self, plan: ContainerPlan) -> None:
         key = Key(JobId(plan.labels[f"{LABEL}job"]), int(plan.labels[f"{LABEL}attempt"]))
         client = self._machine.client
-        if client is not None and client.life is not None:
-            door: Engine | None = getattr(client.life, "engine", None)
-            if door is not None:
-                door.seen.append(key)  # type: ignore[attr-defined]
+        if client is not None and client.life is not None and client.life.parts is not None:
+            client.life.parts.seen.append(key)
         self._machine.changed.set()
 
 

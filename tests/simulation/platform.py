@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from common.db.memory import MemoryDatabase
 from common.db.queries import parse_queries
 from common.messages import (
-    APP_INSTANCES,
     NODE_LOADS,
-    InstanceChanged,
     NodeLoad,
     encode,
     fixed_topics,
     node_topics,
 )
-from common.schedule.spec import spec_to_json
 from load_balancer.domain.load import harmonic_mean
 from tests.checker.history import Blind, History, Move, Row
+from tests.simulation.configurer import Configurer
 from tests.simulation.machines import Machine
-from tests.simulation.scenario import Scenario, Wanted, at
+from tests.simulation.scenario import Scenario, at
 from tests.simulation.services import Backbone
 from tests.simulation.world import Process, World
 
 QUERIES = parse_queries((Path(__file__).parent / "platform.sql").read_text(encoding="utf-8"))
 DATABASES = {
     "rota_scheduler": "scheduler", "rota_deployer": "deployment_manager",
-    "rota_nodes": "node_manager",
+    "rota_nodes": "node_manager", "rota_app": "application_manager",
 }  # fmt: skip
 LOADS_EVERY_S = 5.0
 APPLIED_WITHIN_S = 2.0
 SETTLED_WITHIN_S = 150.0
 LOOK_EVERY_S = 5.0
+AWAKE_BEFORE_S = 25.0
+AWAKE_AFTER_S = 30.0
 TMPFS = Path("/dev/shm")
 
 
@@ -45,6 +45,7 @@ class Platform:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.world = World(scenario.seed)
+        self.world.chaos = scenario.chaos
         self.backbone = Backbone(self.world)
         self.folder = Path(tempfile.mkdtemp(prefix="rota-sim-", dir=TMPFS if TMPFS.is_dir() else None))
         self._set_up()
@@ -52,26 +53,42 @@ class Platform:
             Machine(self.world, f"m{number}", self.folder)
             for number in range(1, scenario.machines + 1)
         ]
+        self.configurer = Configurer(self.backbone)
         make = self.backbone.service
         self.schedulers = [make("scheduler", "ab"[n]) for n in range(scenario.schedulers)]
         self.managers = [make("deployment_manager", "a"), make("node_manager", "a")]
         self.clients = [self.backbone.client(machine) for machine in self.machines]
-        self.acked: set[str] = set()
 
     def live(self) -> History:
         """Live through the scenario; return what happened."""
+        self._begin()
+        last_due = max(due for wanted in self.scenario.wanted for due in wanted.dues)
+        self.world.run_until(max(self.scenario.calm_from, last_due) + 1)
+        self._settle()
+        return self.history()
+
+    def _begin(self) -> None:
         world = self.world
         for process in world.processes:
             world.later(world.rng.uniform(0, 1), process.start)
         world.later(0.5, self._publish_loads)
-        for wanted in self.scenario.wanted:
-            world.later(world.rng.uniform(0, APPLIED_WITHIN_S), _apply(self, wanted))
+        for specs in self.scenario.files:
+            world.later(
+                world.rng.uniform(0, APPLIED_WITHIN_S), partial(self.configurer.apply, specs)
+            )
         for begin, kind, length in self.scenario.faults:
             world.later(begin, _fault(self, kind, length))
         for moment in self.scenario.kills:
             world.later(moment, self._kill_any)
-        last_due = max(due for wanted in self.scenario.wanted for due in wanted.dues)
-        world.run_until(max(self.scenario.calm_from, last_due) + 1)
+
+    def live_in_stretches(self) -> History:
+        """The same, asleep while nothing is due: weeks pass in seconds."""
+        world = self.world
+        self._begin()
+        for due in sorted({due for wanted in self.scenario.wanted for due in wanted.dues}):
+            if due - AWAKE_BEFORE_S > world.time:
+                world.sleep_until(due - AWAKE_BEFORE_S)
+            world.run_until(due + AWAKE_AFTER_S)
         self._settle()
         return self.history()
 
@@ -92,29 +109,31 @@ class Platform:
                 for row in transaction.all("moves")
             )
             stored = frozenset(row["instance_id"] for row in transaction.all("schedules"))
+        with self._observer("rota_app").transaction() as transaction:
+            # nothing is due before it was asked for
+            applied = {r["instance_id"]: r["applied_at"] for r in transaction.all("applied")}
         return History(
-            dues=self.scenario.dues,
+            dues=tuple(d for d in self.scenario.dues if d.due > applied.get(d.instance, d.due)),
             rows=rows,
             runs=tuple(run for machine in self.machines for run in machine.runs()),
             docker=tuple(run for machine in self.machines for run in machine.docker()),
             moves=moves,
             observed_until=at(self.world.time),
-            acked=frozenset(self.acked),
+            acked=frozenset(self.configurer.acked),
             stored=stored,
             blind=tuple(self._blind()),
             calm_from=seen_from,
         )
 
-    def is_settled(self) -> bool:
-        """Tell whether every job has ended and nothing runs."""
+    def unsettled(self) -> list[str]:
+        """List the jobs that have not ended, and the containers that run."""
         with self._observer("rota_scheduler").transaction() as transaction:
-            if transaction.all("live_jobs"):
-                return False
-        return not any(machine.engine.running() for machine in self.machines)
+            found = [row["job_id"] for row in transaction.all("live_jobs")]
+        return found + [name for machine in self.machines for name in machine.engine.running()]
 
     def _settle(self) -> None:
         until = self.world.time + SETTLED_WITHIN_S
-        while self.world.time < until and not self.is_settled():
+        while self.world.time < until and self.unsettled():
             self.world.run_until(self.world.time + LOOK_EVERY_S)
         self.world.run_until(self.world.time + LOOK_EVERY_S)
 
@@ -122,10 +141,6 @@ class Platform:
         server = self.backbone.database.server
         for database, package in DATABASES.items():
             server.migrate(database, package)
-        server.create_database("rota_app")
-        with self._observer("rota_app").transaction() as transaction:
-            for table in ("make_instances", "make_requests", "make_node_requests"):
-                transaction.execute(table)
         bus = self.backbone.broker.bus
         bus.create_topics(fixed_topics())
         for number in range(1, self.scenario.machines + 1):
@@ -154,10 +169,7 @@ class Platform:
             live = transaction.all("live_jobs")
         if live:
             job = self.world.rng.choice(live)
-            with self._observer("rota_app").transaction() as transaction:
-                transaction.execute(
-                    "request", kind="kill", instance_id=job["instance_id"], job_id=job["job_id"]
-                )
+            self.configurer.kill(job["job_id"])
             self.world.note("person kills", job["job_id"])
 
     def _blind(self) -> list[Blind]:
@@ -167,26 +179,6 @@ class Platform:
             spans = [*(machine.client.down if machine.client else []), *machine.away]
             found += [Blind(machine.name, at(begin), at(end)) for begin, end in spans]
         return found
-
-
-def _apply(platform: Platform, wanted: Wanted) -> Callable[[], None]:
-    """The application manager's part: a row, then a wake-up that may be lost."""
-
-    def act() -> None:
-        spec = wanted.spec
-        with platform._observer("rota_app").transaction() as transaction:
-            transaction.execute(
-                "apply", instance_id=spec.id, spec=spec_to_json(spec), image=spec.app,
-                command=json.dumps(spec.command),
-            )  # fmt: skip
-        platform.acked.add(spec.id)
-        broker = platform.backbone.broker
-        if broker.bus.available and platform.world.rng.random() < 0.8:
-            message = encode(InstanceChanged(instance_id=spec.id))
-            broker.bus.producer().send(APP_INSTANCES, spec.id, message)
-            broker.arrived[APP_INSTANCES].set()
-
-    return act
 
 
 def _row(row: dict[str, object]) -> Row:

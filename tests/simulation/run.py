@@ -16,26 +16,38 @@ from typing import Any
 import structlog
 
 from tests.checker.check import check
+from tests.simulation.failpoints import ACTS, all_failpoints, arm, disarm
 from tests.simulation.platform import Platform
-from tests.simulation.scenario import Scenario, make_scenario
+from tests.simulation.scenario import (
+    Scenario,
+    long_scenario,
+    make_scenario,
+    thorough_scenario,
+)
 
 
-def live(scenario: Scenario, *, is_verbose: bool = False) -> dict[str, Any]:
+def live(
+    scenario: Scenario, *, is_verbose: bool = False, failpoint: tuple[str, str] | None = None
+) -> dict[str, Any]:
     """Live through one scenario; return what is wrong, and figures."""
     platform = Platform(scenario)
-    platform.world.is_verbose = is_verbose
+    world = platform.world
+    world.is_verbose = is_verbose
+    passed = arm(world, *failpoint, times=2) if failpoint else lambda: 0
     try:
-        history = platform.live()
+        history = platform.live_in_stretches() if scenario.is_long else platform.live()
         found = [f"{one.promise} {one.text}" for one in check(history)]
-        found += [f"service failed: {error}" for error in platform.world.errors]
+        found += [f"{job} has not ended" for job in platform.unsettled()]
+        found += [f"service failed: {error}" for error in world.errors]
         return {
-            "seed": scenario.seed, "violations": found, "digest": platform.world.digest,
-            "jobs": len(history.rows), "runs": len(history.docker),
-            "crashes": sum(p.lives - 1 for p in platform.world.processes),
-            "calls": platform.world.calls, "simulated_s": platform.world.time,
-            "trace": platform.world.trace, "tracebacks": list(platform.world.errors.values()),
+            "seed": scenario.seed, "violations": found, "digest": world.digest,
+            "passed": passed(), "jobs": len(history.rows), "runs": len(history.docker),
+            "crashes": sum(p.lives - 1 for p in world.processes),
+            "calls": world.calls, "simulated_s": world.time,
+            "trace": world.trace, "tracebacks": list(world.errors.values()),
         }  # fmt: skip
     finally:
+        disarm()
         platform.close()
 
 
@@ -43,6 +55,10 @@ def main(arguments: list[str]) -> int:
     if os.environ.get("PYTHONHASHSEED") != "0":
         print("set PYTHONHASHSEED=0: seeds replay exactly only then", file=sys.stderr)
         return 2
+    if "--days" in arguments:
+        return _pass_days(int(arguments[1]))
+    if "--failpoints" in arguments:
+        return _try_failpoints(arguments)
     if "--trace" in arguments:
         return _replay(int(arguments[0]))
     quiet()
@@ -60,8 +76,32 @@ def main(arguments: list[str]) -> int:
             totals["failed"] += 1
             outcome.pop("trace"), outcome.pop("tracebacks")
             print(json.dumps(outcome), flush=True)
-    print(json.dumps({"totals": totals, "seconds": round(time.monotonic() - began, 2)}))
+    print(json.dumps({"totals": totals, "seconds": round(time.monotonic() - began, 2),
+                      "cpu_s": round(time.process_time(), 2)}))
     return 1 if totals["failed"] else 0
+
+
+def _try_failpoints(arguments: list[str]) -> int:
+    """Let processes suffer at one failpoint after the other."""
+    quiet()
+    names = [name for name in all_failpoints() if name in arguments or "all" in arguments]
+    is_good = True
+    for name in names:
+        for act in ACTS:
+            outcome = live(thorough_scenario(), failpoint=(name, act))
+            is_good = is_good and outcome["passed"] > 0 and not outcome["violations"]
+            told = {key: outcome[key] for key in ("passed", "violations", "crashes")}
+            print(json.dumps({"failpoint": name, "act": act, **told}), flush=True)
+    return 0 if is_good else 1
+
+
+def _pass_days(days: int) -> int:
+    quiet()
+    began = time.process_time()
+    outcome = live(long_scenario(days))
+    del outcome["trace"], outcome["tracebacks"]
+    print(json.dumps({**outcome, "cpu_s": round(time.process_time() - began, 2)}))
+    return 1 if outcome["violations"] else 0
 
 
 def _replay(seed: int) -> int:

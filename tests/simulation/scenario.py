@@ -6,9 +6,11 @@ When something is due is worked out here by plain arithmetic, not by the platfor
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from common.jobs import job_id_of
 from common.schedule import InstanceSpec
@@ -28,6 +30,7 @@ class Wanted:
     dues: tuple[float, ...]
     end: float | None
     parent: str | None = None
+    day_ends: bool = False  # its window is over a minute after the full hour
 
     def told(self) -> Iterator[Due]:
         """List what the checker is to find."""
@@ -36,6 +39,8 @@ class Wanted:
             stops = [self.end] if self.end is not None else []
             if schedule is not None and schedule.duration_s is not None:
                 stops.append(due + schedule.duration_s)
+            if self.day_ends:
+                stops.append(due - due % 60 + 60)
             for ordinal in range(self.spec.instances):
                 yield Due(
                     self.spec.id, at(due), ordinal, at(min(stops)) if stops else None,
@@ -59,7 +64,20 @@ class Scenario:
     calm_from: float
     schedulers: int = 2
     machines: int = 3
-    details: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it goes on for so long that the world sleeps in between."""
+        return self.calm_from > 3600
+
+    @property
+    def files(self) -> list[list[InstanceSpec]]:
+        """What is applied together: an instance and those that wait for it."""
+        return [
+            [one.spec, *(other.spec for other in self.wanted if other.parent == one.spec.id)]
+            for one in self.wanted
+            if one.parent is None
+        ]
 
     @property
     def dues(self) -> tuple[Due, ...]:
@@ -98,6 +116,76 @@ def make_scenario(seed: int, *, active_s: int = 90) -> Scenario:
     return Scenario(seed, tuple(wanted), chaos, faults, kills, calm_from)
 
 
+def thorough_scenario() -> Scenario:
+    """A calm world in which every kind of step is taken: for trying failpoints one by one."""
+
+    def wanted(name: str, step: int, seconds: str, **fields: Any) -> Wanted:
+        schedule = Recurrence(
+            form="every", start=at(15), end=at(60), step=step, duration_s=fields.pop("stop", None)
+        )
+        spec = InstanceSpec(
+            id=name, app=fields.pop("app", "app:1"), command=("run", seconds, "0"), grace_s=2,
+            schedule=schedule, start_deadline_s=60, **fields,
+        )  # fmt: skip
+        return Wanted(spec, tuple(map(float, range(15, 60, step))), 60.0)
+
+    parent = wanted("parent", 20, "3")
+    child = InstanceSpec(
+        id="child", app="app:1", command=("run", "2", "0"), grace_s=1, start_deadline_s=300,
+        depends_on=(Dependency(instance="parent"),),
+    )  # fmt: skip
+    several = (
+        wanted("often", 5, "2"), wanted("long", 15, "100", overlap="replace"),
+        wanted("short", 20, "100", stop=6, app="app:deaf"), wanted("pair", 20, "4", instances=2),
+        wanted("alone", 30, "5", machine="standalone"),
+        parent, Wanted(child, parent.dues, None, "parent"),
+    )  # fmt: skip
+    return Scenario(1, several, Chaos(), (), (25.0, 32.0, 40.0), 60.0)
+
+
+def long_scenario(days: int) -> Scenario:
+    """Weeks of ordinary schedules over a clock change; here and there something dies."""
+    berlin, kolkata = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata")
+    dates = [START.date() + timedelta(days=n) for n in range(days)]
+    half_past_nine = [datetime.combine(day, time(9, 30), berlin) for day in dates]
+    evenings = [
+        datetime.combine(day, time(22), kolkata) + timedelta(seconds=second)
+        for day in dates if day.weekday() < 5
+        for second in (0, 20, 40)
+    ]  # fmt: skip
+    sundays = [datetime.combine(day, time(12), UTC) for day in dates if day.weekday() == 6]
+    common = {"app": "app:1", "grace_s": 2}
+    daily = InstanceSpec(
+        id="daily", command=("run", "8", "0"), timezone="Europe/Berlin",
+        schedule=Recurrence(form="daily", start_time=time(9, 30), duration_s=20), **common,
+    )  # fmt: skip
+    window = InstanceSpec(
+        id="window", command=("run", "100", "0"), timezone="Asia/Kolkata", overlap="queue_one",
+        schedule=Recurrence(form="window", start_time=time(22), end_time=time(22, 1), step=20,
+                            duration_s=12, days=(0, 1, 2, 3, 4)), **common,
+    )  # fmt: skip
+    weekly = InstanceSpec(
+        id="weekly", command=("run", "3", "0"), instances=2,
+        schedule=Recurrence(form="cron", cron="0 12 * * sun"), **common,
+    )  # fmt: skip
+    child = InstanceSpec(
+        id="after-daily", command=("run", "1", "0"), depends_on=(Dependency(instance="daily"),),
+        **common,
+    )  # fmt: skip
+    wanted = (
+        Wanted(daily, _seconds(half_past_nine), None),
+        Wanted(window, _seconds(evenings), None, day_ends=True),
+        Wanted(weekly, _seconds(sundays), None), Wanted(child, _seconds(half_past_nine), None, "daily"),
+    )  # fmt: skip
+    chaos = Chaos(crash=0.0002, error=0.002, message=0.02, until=days * 86400.0)
+    return Scenario(1, wanted, chaos, (), (), days * 86400.0, schedulers=1, machines=2)
+
+
+def _seconds(moments: Sequence[datetime]) -> tuple[float, ...]:
+    found = ((moment.astimezone(UTC) - START).total_seconds() for moment in moments)
+    return tuple(second for second in found if second > FIRST_DUE_S)
+
+
 def _instances(rng: random.Random, active_s: int) -> Iterator[Wanted]:
     for number in range(rng.randint(3, 7)):
         one = _instance(rng, f"app-{number}", active_s)
@@ -121,7 +209,7 @@ def _instance(rng: random.Random, name: str, active_s: int) -> Wanted:
     is_alone = rng.random() < 0.15
     spec = InstanceSpec(
         id=name,
-        app="app:1",
+        app="app:deaf" if rng.random() < 0.1 else "app:1",
         command=_behaviour(rng),
         instances=1 if is_alone else rng.choice((1, 1, 1, 2)),
         machine="standalone" if is_alone else "shared",

@@ -31,6 +31,7 @@ SETTINGS = {
     "ROTA_MYSQL_HOST": "mysql",
     "ROTA_MYSQL_USER": "rota_sim",
     "ROTA_MYSQL_PASSWORD": "a-password-of-the-simulation",
+    "ROTA_SCHEDULER_LEASE_S": "8",
 }
 
 
@@ -105,8 +106,8 @@ def _replaced(module: ModuleType, parts: Mapping[str, Any]) -> Iterator[None]:
 
 def _client_parts(world: World, machine: Machine, life: Life) -> dict[str, Any]:
     def engine(*_: object) -> SimEngine:
-        life.engine = SimEngine(world, life, machine.engine, machine.changed)
-        return life.engine
+        door = life.parts = SimEngine(world, life, machine.engine, machine.changed)
+        return door
 
     def journal(*arguments: Any) -> PowerJournal:
         machine.journals.append(PowerJournal(*arguments))

@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from common.errors import ConfigError, FatalError, Retryable
 from common.lifecycle import Every, Loop, Service
 
-START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+START = datetime(2026, 10, 20, 8, 0, tzinfo=UTC)
 LEAST_WAIT_S = 0.001
 FAILURES_IN_A_ROW = 10
 DEEPEST_FREEZE = 3
@@ -51,10 +52,12 @@ class Signal:
     def __init__(self, world: World) -> None:
         self._world = world
         self._is_set = False
+        self.count = 0
         self.waiters: set[Running] = set()
 
     def set(self) -> None:
         self._is_set = True
+        self.count += 1
         for running in sorted(self.waiters, key=lambda one: one.number):
             running.wake()
 
@@ -97,7 +100,7 @@ class Life:
     is_alive: bool = True
     running: list[Running] = field(default_factory=list)
     service: Service | None = None
-    engine: object = None  # a client's door to Docker
+    parts: Any = None  # what others must reach of it
 
 
 @dataclass(eq=False)
@@ -301,12 +304,10 @@ class World:
                 break
         self.time = max(self.time, end)
 
-    def next_due(self) -> float:
-        """Return when anything happens next."""
-        running = self._next()
-        moments = [running.due] if running else []
-        moments += [self._events[0][0]] if self._events else []
-        return min(moments, default=self.time)
+    def sleep_until(self, moment: float) -> None:
+        """Suspend everything, as the lid of a laptop does; nothing runs meanwhile."""
+        self.note("sleep", f"until {moment:.0f}")
+        self.time = max(self.time, moment)
 
     def _next(self) -> Running | None:
         best: Running | None = None

@@ -245,6 +245,17 @@ VALUES (%(at)s, %(actor)s, %(action)s, %(target)s, %(detail)s);
 UPDATE rota_nodes.nodes SET last_heartbeat = UTC_TIMESTAMP(6) WHERE state <> 'SUSPECT';
 -- name: point_nodes
 UPDATE rota_nodes.nodes SET address = '127.0.0.1', log_port = %(port)s;
+-- name: asked
+SELECT kind, instance_id, job_id, requested_by FROM rota_app.job_requests ORDER BY request_id;
+-- name: node_wishes
+SELECT node_id, wish, requested_by FROM rota_app.node_requests ORDER BY request_id;
+-- name: instance
+SELECT version, paused, pause_reason FROM rota_app.instances WHERE instance_id = %(instance)s;
+-- name: running
+SELECT job_id, instance_id, node FROM rota_scheduler.jobs WHERE state = 'RUNNING' ORDER BY job_id;
+-- name: end_job
+UPDATE rota_scheduler.jobs SET state = 'FAILED', reason = 'exit_code', exit_code = 3,
+  ended_at = UTC_TIMESTAMP(6) WHERE job_id = %(job_id)s;
 -- name: hold_shards
 UPDATE rota_scheduler.shards SET owner = 'scheduler-1', epoch = 4,
   expires_at = UTC_TIMESTAMP(6) + INTERVAL 1 DAY;

@@ -50,6 +50,8 @@ VALUES (%(job_id)s, 1, %(at)s, %(from_state)s, %(to_state)s);
 -- name: put_event_at
 INSERT INTO rota_scheduler.job_events (event_id, job_id, attempt, at, to_state)
 VALUES (%(event_id)s, %(job_id)s, 1, %(at)s, 'RUNNING');
+-- name: set_lateness
+UPDATE rota_scheduler.jobs SET lateness_ms = %(lateness_ms)s WHERE job_id = %(job_id)s;
 -- name: put_schedule
 INSERT INTO rota_scheduler.schedules (instance_id, shard, version, spec, image, command, state,
   next_due, applied_at, updated_at)
