@@ -18,7 +18,7 @@ from common.messages import (
     node_topics,
 )
 from load_balancer.domain.load import harmonic_mean
-from tests.checker.history import Blind, History, Move, Row
+from tests.checker.history import Blind, Due, History, Move, Row
 from tests.simulation.configurer import Configurer
 from tests.simulation.machines import Machine
 from tests.simulation.scenario import Scenario, at
@@ -112,8 +112,13 @@ class Platform:
         with self._observer("rota_app").transaction() as transaction:
             # nothing is due before it was asked for
             applied = {r["instance_id"]: r["applied_at"] for r in transaction.all("applied")}
+        ids = {row.job_id for row in rows}
         return History(
-            dues=tuple(d for d in self.scenario.dues if d.due > applied.get(d.instance, d.due)),
+            dues=tuple(
+                due
+                for due in self.scenario.dues
+                if due.due > applied.get(due.instance, due.due) and _has_its_parents(due, ids)
+            ),
             rows=rows,
             runs=tuple(run for machine in self.machines for run in machine.runs()),
             docker=tuple(run for machine in self.machines for run in machine.docker()),
@@ -179,6 +184,11 @@ class Platform:
             spans = [*(machine.client.down if machine.client else []), *machine.away]
             found += [Blind(machine.name, at(begin), at(end)) for begin, end in spans]
         return found
+
+
+def _has_its_parents(due: Due, ids: set[str]) -> bool:
+    """A child is due once for each job of its parent; a stretch is one job, at its first time."""
+    return all(parent in ids for parent in due.parents)
 
 
 def _row(row: dict[str, object]) -> Row:
