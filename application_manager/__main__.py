@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -10,7 +12,9 @@ from application_manager.api.app import build_app
 from application_manager.api.parts import Parts
 from application_manager.asks import Asks
 from application_manager.feed import Feed
+from application_manager.letters import DeadLetters
 from application_manager.live import Loads
+from application_manager.notifier import Notifier
 from application_manager.people import People
 from application_manager.publisher import Publisher
 from application_manager.registry import Registry
@@ -18,6 +22,7 @@ from application_manager.schedules import Schedules
 from application_manager.server import HttpConfig, HttpServer
 from application_manager.sources import sources_of
 from application_manager.versions import Versions
+from common.bus import Producer
 from common.bus.kafka import KafkaBus
 from common.bus.receive import Receiver
 from common.config import Settings
@@ -32,33 +37,27 @@ from common.secret import Secret
 CONNECTIONS = 6
 
 
+@dataclass(frozen=True)
+class _Doors:
+    """The ways to Kafka and MySQL."""
+
+    bus: KafkaBus
+    producer: Producer
+    database: MySqlDatabase
+    screens: MySqlDatabase
+    clock: DisciplinedClock
+
+
 def build(context: Context) -> Service:
     """Put the application manager together; nothing is connected yet."""
     settings = context.settings
-    bus = KafkaBus(settings.kafka(), f"application_manager-{context.replica}")
-    producer = bus.producer()
-    database = MySqlDatabase(
-        settings.mysql("rota_app"), load_queries("application_manager"), CONNECTIONS
-    )
-    screens = MySqlDatabase(
-        settings.mysql("rota_app"), load_queries("application_manager.dashboard"), CONNECTIONS
-    )
-    clock = DisciplinedClock(context.clock, partial(database_now, database))
+    doors = _doors(context)
+    database, producer, clock = doors.database, doors.producer, doors.clock
     outbox = every(1.0, "outbox", Publisher(database, producer, clock).run_once)
     http = _http(settings)
-    loads, monitor = Loads(), HeartbeatMonitor(bus, producer)
-    feed = Feed(database, clock, sources_of(database, loads, monitor, clock))
-    people = People(database)
-    parts = Parts(
-        database=database, screens=screens, clock=clock, people=people, loads=loads,
-        feed=feed, monitor=monitor,
-        schedules=Schedules(database, outbox.wake), asks=Asks(database, clock, outbox.wake),
-        versions=Versions(database, outbox.wake), registry=Registry(database, people),
-        client_token=_secret(settings, "CLIENT_TOKEN"),
-        is_tls=http.cert_file is not None, stopping=context.stopping,
-    )  # fmt: skip
+    parts = _parts(context, doors, outbox.wake, is_tls=http.cert_file is not None)
     server = HttpServer(build_app(parts), http)
-    receiver = Receiver(bus, producer, None, NODE_LOADS, parts.loads.receive)
+    receiver = Receiver(doors.bus, producer, None, NODE_LOADS, parts.loads.receive)
     first = _Once(partial(parts.people.make_first, _secret(settings, "ADMIN_PASSWORD"),
                           _secret(settings, "API_TOKEN")))  # fmt: skip
     return Service(
@@ -66,16 +65,45 @@ def build(context: Context) -> Service:
             every(1.0, "http", server.run_once),
             outbox,
             forever("loads", receiver.run_once, receiver.wake),
-            monitor,
-            every(1.0, "feed", feed.run_once),
+            parts.monitor,
+            parts.letters,
+            every(1.0, "feed", parts.feed.run_once),
+            every(2.0, "notices", Notifier(database, clock).run_once),
             every(3600.0, "first", first.run_once),
             every(600.0, "tidy", parts.people.tidy),
             every(5.0, "clock", clock.sync),
         ],
-        checks={"mysql": database.ping, "kafka": partial(bus.ping, 3.0), "first": first.check},
-        close=partial(_close, server, receiver, monitor, bus, screens, database),
+        checks={"mysql": database.ping, "kafka": partial(doors.bus.ping, 3.0),
+                "first": first.check},
+        close=partial(_close, server, receiver, parts.monitor, parts.letters, doors.bus,
+                      doors.screens, database),
         producer=producer,
+    )  # fmt: skip
+
+
+def _doors(context: Context) -> _Doors:
+    bus = KafkaBus(context.settings.kafka(), f"application_manager-{context.replica}")
+    database, screens = (
+        MySqlDatabase(context.settings.mysql("rota_app"), load_queries(package), CONNECTIONS)
+        for package in ("application_manager", "application_manager.dashboard")
     )
+    clock = DisciplinedClock(context.clock, partial(database_now, database))
+    return _Doors(bus, bus.producer(), database, screens, clock)
+
+
+def _parts(context: Context, doors: _Doors, publish: Callable[[], None], *, is_tls: bool) -> Parts:
+    database, clock = doors.database, doors.clock
+    loads, monitor = Loads(), HeartbeatMonitor(doors.bus, doors.producer)
+    people = People(database)
+    return Parts(
+        database=database, screens=doors.screens, clock=clock, people=people, loads=loads,
+        monitor=monitor, letters=DeadLetters(doors.bus),
+        feed=Feed(database, clock, sources_of(database, loads, monitor, clock)),
+        schedules=Schedules(database, publish), asks=Asks(database, clock, publish),
+        versions=Versions(database, publish), registry=Registry(database, people),
+        client_token=_secret(context.settings, "CLIENT_TOKEN"), is_tls=is_tls,
+        stopping=context.stopping,
+    )  # fmt: skip
 
 
 class _Closable(Protocol):

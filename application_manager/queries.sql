@@ -327,3 +327,41 @@ WHERE e.event_id > %(after)s ORDER BY e.event_id LIMIT %(limit)s;
 -- Instances changed after a moment.
 SELECT instance_id, updated_at FROM instances WHERE updated_at > %(since)s
 ORDER BY updated_at LIMIT %(limit)s;
+
+-- name: position
+-- How far something was read.
+SELECT position FROM positions WHERE name = %(name)s;
+
+-- name: set_position
+-- It was read so far.
+INSERT INTO positions (name, position) VALUES (%(name)s, %(position)s)
+ON DUPLICATE KEY UPDATE position = VALUES(position);
+
+-- name: add_notices
+-- Something that a webhook is to be told; once for each event and kind.
+INSERT IGNORE INTO notices (event_id, job_id, kind, url, body, state, next_try_at, created_at)
+VALUES (%(event_id)s, %(job_id)s, %(kind)s, %(url)s, %(body)s, 'waiting', UTC_TIMESTAMP(6),
+        UTC_TIMESTAMP(6));
+
+-- name: due_notices
+-- What is to be sent now.
+SELECT notice_id, job_id, url, body, tries FROM notices
+WHERE state = 'waiting' AND next_try_at <= UTC_TIMESTAMP(6)
+ORDER BY next_try_at LIMIT %(limit)s;
+
+-- name: mark_notice
+-- What became of a try.
+UPDATE notices SET state = %(state)s, tries = %(tries)s, error = %(error)s,
+    next_try_at = UTC_TIMESTAMP(6) + INTERVAL %(wait_s)s SECOND
+WHERE notice_id = %(notice_id)s;
+
+-- name: list_notices
+-- Notices, newest first.
+SELECT notice_id, event_id, job_id, kind, url, state, tries, next_try_at, error, created_at
+FROM notices WHERE notice_id < %(before)s ORDER BY notice_id DESC LIMIT %(limit)s;
+
+-- name: job_before
+-- How the last due time before this one ended.
+SELECT state FROM rota_scheduler.jobs
+WHERE instance_id = %(instance_id)s AND due < %(due)s
+ORDER BY due DESC, ordinal LIMIT 1;

@@ -122,6 +122,11 @@ class Registry:
             {**row, "detail": json.loads(row["detail"]) if row["detail"] else None} for row in rows
         ]
 
+    def notices(self, before: int, limit: int) -> list[Json]:
+        """Return what webhooks were told before a notice, newest first."""
+        with self.database.transaction() as transaction:
+            return [dict(r) for r in transaction.all("list_notices", before=before, limit=limit)]
+
 
 def _keep_an_admin(transaction: Transaction, but: str) -> None:
     row = transaction.one("count_admins", but=but)

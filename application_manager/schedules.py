@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from application_manager import store
@@ -73,16 +73,13 @@ class Schedules:
         self._database = database
         self._on_change = on_change
 
-    def plan(self, upload: Upload) -> tuple[Plan, list[str]]:
-        """Tell what applying would do, and which jobs it would cancel.
-
-        Raises `InvalidFilesError` with every problem.
-        """
+    def plan(self, upload: Upload) -> Plan:
+        """Tell what applying would do; raises `InvalidFilesError` with every problem."""
         with self._database.transaction() as transaction:
             plan = self._plan(transaction, upload, store.stored_instances)
             removed = [c.instance_id for c in plan.changes if c.kind is Kind.REMOVED]
             rows = transaction.all("unended_jobs", instances=removed) if removed else []
-        return plan, [row["job_id"] for row in rows]
+        return replace(plan, cancelled_jobs=tuple(row["job_id"] for row in rows))
 
     def apply(self, upload: Upload, actor: Actor, terms: Terms) -> dict[str, Any]:
         """Do it, all or nothing, and publish the ids after the commit; return what was done.

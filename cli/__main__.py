@@ -24,6 +24,7 @@ GROUPS = {
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="Runs containerised application instances on a fleet of machines, on time.",
 )
 
@@ -84,10 +85,11 @@ def top(
 
 def main() -> None:
     """Run the command; a person never sees a traceback."""
+    app.registered_groups.clear()
     for name, duty in GROUPS.items():
         app.add_typer(_group(name, duty), name=name, help=duty)
     try:
-        app()
+        app(prog_name="rota")
     except CliError as error:
         print_error(error)
         sys.exit(error.exit_code)

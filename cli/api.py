@@ -26,7 +26,8 @@ _EXITS = {
 }  # fmt: skip
 _NEXT = {
     401: "rota login URL --token-file FILE",
-    409: "look at it again: rota schedule plan, rota job show",
+    404: "look for it: rota schedule list, rota job list, rota node list",
+    409: "see how it is now: rota schedule show, rota job show",
     503: "rota platform status, or try again soon",
 }
 

@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-from cli.errors import CliError, ExitCode
+from cli import platform_day2, platform_machine
+from cli.errors import ExitCode
+from cli.options import Output, Yes, confirm
 from cli.output import Column, Format, print_one, print_rows
 from cli.platform_errors import translated
-from platform_initializer.domain.description import Description, local_description
+from cli.platform_file import File, confirm_by_name, described
 
 app = typer.Typer(no_args_is_help=True, help="Bring the platform up, and look after it.")
 render = typer.Typer(no_args_is_help=True, help="Print or write what is made from the same plan.")
 app.add_typer(render, name="render")
-File = Annotated[Path | None, typer.Option("-f", "--file", help="the platform's file")]
-Output = Annotated[Format, typer.Option("-o", "--output", help="how to print")]
 _SERVICES = (
     Column("machine", "machine"), Column("service", "service"), Column("state", "state"),
     Column("health", "health"), Column("restarts", "restarts"), Column("image", "image"),
@@ -29,7 +29,6 @@ _MACHINES = (
 )  # fmt: skip
 _STEPS = tuple(Column(key, key) for key in ("machine", "action", "risk", "reason"))
 _PLACED = tuple(Column(key, key) for key in ("service", "machine", "reason"))
-DEFAULT = Path("platform.yml")
 
 
 @app.command()
@@ -46,7 +45,7 @@ def up(file: File = None) -> None:
     from platform_initializer import up as work
 
     with translated(), watching() as progress:
-        result = work.up(_described(file), ParamikoDoor(), progress)
+        result = work.up(described(file), ParamikoDoor(), progress)
     save_connection(result.url, result.token)
     if result.steps_done:
         print(f"{result.steps_done} changes, {result.seconds:.0f} s", file=sys.stderr)
@@ -75,7 +74,7 @@ def show_plan(
     from platform_initializer.preview import preview
 
     with translated():
-        found = preview(_described(file), ParamikoDoor())
+        found = preview(described(file), ParamikoDoor())
     rows = [{"machine": name, "action": "make the machine", "reason": "it is not there",
              "risk": "none"} for name in found.missing]  # fmt: skip
     rows += [{"machine": step.machine, "action": step.title, "reason": step.reason,
@@ -99,7 +98,7 @@ def status(file: File = None, output: Output = Format.TABLE) -> None:
     from platform_initializer import status as work
 
     with translated():
-        found = work.status(_described(file), ParamikoDoor())
+        found = work.status(described(file), ParamikoDoor())
     if output in {Format.JSON, Format.YAML}:
         print_one(found, output)
         return
@@ -117,7 +116,7 @@ def status(file: File = None, output: Output = Format.TABLE) -> None:
 def down(
     file: File = None,
     destroy: Annotated[bool, typer.Option(help="remove data and made machines, too")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    yes: Yes = False,
 ) -> None:
     """Stop the platform; its data stays, unless --destroy.
 
@@ -130,9 +129,12 @@ def down(
     from platform_initializer import down as work
 
     with translated():
-        description = _described(file)
-    if not yes:
-        _confirm(description.platform, destroy)
+        description = described(file)
+    name = description.platform
+    if destroy:
+        confirm_by_name(f"This removes platform {name} with all its data.", name, yes=yes)
+    else:
+        confirm(f"Stop platform {name}?", yes=yes)
     with translated(), watching() as progress:
         work.down(description, ParamikoDoor(), progress, destroy=destroy)
     print("the platform is down" + (", its data is gone" if destroy else ""), file=sys.stderr)
@@ -159,25 +161,5 @@ def render_secrets(folder: Annotated[Path, typer.Argument(help="where the files 
           f" {folder / 'admin_password.txt'}", file=sys.stderr)  # fmt: skip
 
 
-def _confirm(platform: str, destroy: bool) -> None:
-    import sys
-
-    if not sys.stdin.isatty():
-        raise CliError("this needs a yes", next_command="the same with --yes",
-                       exit_code=ExitCode.USAGE)  # fmt: skip
-    if destroy:
-        print(f"This removes platform {platform} with all its data. Type its name to go on.",
-              file=sys.stderr)  # fmt: skip
-        if input("> ").strip() != platform:
-            raise CliError("nothing was changed", exit_code=ExitCode.USAGE)
-    elif input(f"Stop platform {platform}? [y/N] ").strip().lower() not in {"y", "yes"}:
-        raise CliError("nothing was changed", exit_code=ExitCode.USAGE)
-
-
-def _described(file: Path | None) -> Description:
-    """Read the file; without one (and no platform.yml here) this one machine is meant."""
-    from platform_initializer.document import load_description
-
-    if file is None and not DEFAULT.exists():
-        return local_description(Path.cwd() / ".rota")
-    return load_description(file or DEFAULT)
+platform_day2.add_to(app)
+app.add_typer(platform_machine.app, name="machine")

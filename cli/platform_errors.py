@@ -19,6 +19,7 @@ from platform_initializer.errors import (
     PartlyDoneError,
     folded,
 )
+from platform_initializer.revisions import NoRevisionError
 
 
 @contextmanager
@@ -46,6 +47,9 @@ def translated() -> Iterator[None]:
                        exit_code=ExitCode.USAGE) from error  # fmt: skip
     except ConfigError as error:
         raise CliError(str(error), exit_code=ExitCode.INVALID_FILE) from error
+    except NoRevisionError as error:
+        raise CliError(str(error), next_command="rota platform revisions",
+                       exit_code=ExitCode.NOT_FOUND) from error  # fmt: skip
     except (HostKeyError, SshAuthenticationError, Retryable) as error:
         raise CliError(str(error), exit_code=ExitCode.UNREACHABLE) from error
 

@@ -15,6 +15,7 @@ import typer
 from cli.errors import CliError, ExitCode
 from cli.output import Column, Format, print_rows
 from common.clock import SystemClock
+from common.documents import MOST_BYTES
 from common.schedule import (
     Calendar,
     InstanceSpec,
@@ -25,6 +26,7 @@ from common.schedule import (
 )
 
 app = typer.Typer(no_args_is_help=True, help="Check, apply and list schedule files.")
+_ENOUGH = MOST_BYTES + 1  # of a larger file no more than that it is too large need be known
 _PURE_COMMANDS = {"validate", "next", "schema"}  # these need no platform
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="schedule files; - is stdin")]
 Output = Annotated[Format, typer.Option("-o", "--output", help="how to print")]
@@ -81,7 +83,7 @@ def show_next(
     after: Annotated[
         str | None, typer.Option(help="instant to begin after, like 2026-03-08T00:00:00Z; now")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, max=10000, help="how many due times")] = 5,
+    count: Annotated[int, typer.Option(min=1, max=100_000, help="how many due times")] = 5,
     instance: Annotated[str | None, typer.Option(help="only this instance")] = None,
     output: Output = Format.TABLE,
 ) -> None:
@@ -125,12 +127,17 @@ def read_files(files: list[str]) -> list[tuple[str, bytes]]:
     texts = []
     for name in files:
         try:
-            content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+            content = sys.stdin.buffer.read(_ENOUGH) if name == "-" else _read(Path(name))
         except OSError as error:
             raise CliError(f"cannot read {name}", why=error.strerror,
                            exit_code=ExitCode.USAGE) from error  # fmt: skip
         texts.append((name, content))
     return texts
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_ENOUGH)
 
 
 def show_problems(problems: tuple[Problem, ...], texts: dict[str, bytes]) -> None:

@@ -87,7 +87,10 @@ def show(
     instance: Annotated[str, typer.Argument(help="an instance's id")],
     output: Output = Format.TABLE,
 ) -> None:
-    """Show one instance: its schedule as stored, and its next due times."""
+    """Show one instance: its schedule as stored, and its next due times.
+
+    Example: rota schedule show hostel-a-heating
+    """
     found = _api().get(f"/schedules/{instance}")
     if output in (Format.JSON, Format.YAML):
         print_one(found, output)

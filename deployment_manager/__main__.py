@@ -12,6 +12,7 @@ from common.bus.receive import Receiver
 from common.db.clock import DisciplinedClock, database_now
 from common.db.mysql import MySqlDatabase
 from common.db.queries import load_queries
+from common.errors import Retryable
 from common.heartbeat import HeartbeatMonitor
 from common.lifecycle import Context, Loop, Service, every, forever, run
 from common.messages import JOB_COMMANDS, NODE_EVENTS, NODE_HEARTBEATS, NODE_LOADS, NODES
@@ -21,6 +22,7 @@ from deployment_manager.service import Deployer
 GROUP = "deployment_manager"
 STANDBY_S = 1.0
 LOOK_AGAIN_S = 0.25
+PING_S = 5.0
 
 
 def build(context: Context) -> Service:
@@ -45,7 +47,12 @@ def build(context: Context) -> Service:
         database.close()
 
     return Service(
-        loops=[*_loops(deployer, reconciler, receivers), every(5.0, "clock", clock.sync), monitor],
+        loops=[
+            every(2.0, "lead", partial(_lead, deployer, bus)),
+            *_loops(deployer, reconciler, receivers, clock.is_trusted),
+            every(5.0, "clock", clock.sync),
+            monitor,
+        ],
         checks={"mysql": database.ping, "kafka": partial(bus.ping, 3.0)},
         figures={
             "leads": lambda: float(deployer.is_leading),
@@ -73,16 +80,29 @@ def _receivers(
     }
 
 
+def _lead(deployer: Deployer, bus: Bus) -> float | None:
+    """Lead only while Kafka answers: cut off from it, another replica may do better."""
+    try:
+        bus.ping(PING_S)
+    except Retryable:
+        deployer.leave()
+        raise
+    return None if deployer.lead() else STANDBY_S
+
+
 def _loops(
-    deployer: Deployer, reconciler: Reconciler, receivers: dict[str, Receiver]
+    deployer: Deployer,
+    reconciler: Reconciler,
+    receivers: dict[str, Receiver],
+    is_trusted: Callable[[], bool],
 ) -> list[Loop]:
     def is_informed() -> bool:
-        """A restart first learns which nodes there are and how loaded they are."""
-        return deployer.is_leading and all(receivers[n].caught_up() for n in ("nodes", "loads"))
+        """A restart first learns the time, which nodes there are and how loaded they are."""
+        has_read = all(receivers[name].caught_up() for name in ("nodes", "loads"))
+        return deployer.is_leading and has_read and is_trusted()
 
     led = partial(_while, is_informed)
     return [
-        every(2.0, "lead", lambda: None if deployer.lead() else STANDBY_S),
         *(every(0.0, name, led(receivers[name].run_once))
           for name in ("commands", "containers", "heartbeats")),
         *(forever(name, receivers[name].run_once, receivers[name].wake)

@@ -5,7 +5,7 @@ Nodes and loads are soft; the deployments are a cache of the database, which a l
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -43,20 +43,29 @@ class Fleet:
     def __init__(self) -> None:
         self.nodes: dict[str, NodeChanged] = {}
         self.live: dict[Key, Deployment] = {}
-        self.pool = Pool()
+        self._pool = Pool()
+        self._changed: dict[str, None] = {}  # nodes whose accounts are to be drawn up anew
+        self._now: datetime | None = None
         self._loads: dict[str, NodeLoad] = {}
         self._cordons: dict[str, str] = {}
         self._here: dict[str, dict[Key, None]] = defaultdict(dict)
-        self._sets: dict[tuple[str, datetime], Counter[str]] = {}
+        self._sets: dict[tuple[str, datetime], dict[str, int]] = {}
+
+    @property
+    def pool(self) -> Pool:
+        """The nodes to choose from, as of now."""
+        if self._changed:
+            changed, self._changed = self._changed, {}
+            for node in changed:
+                self._draw_up(node)
+        return self._pool
 
     def forget_deployments(self) -> None:
         """Drop what is a cache of the database; nodes and loads stay."""
-        nodes = list(self._here)
+        self._changed |= dict.fromkeys([*self._here, *self._cordons])
         self.live, self._cordons = {}, {}
         self._here.clear()
         self._sets.clear()
-        for node in nodes:
-            self._refresh(node)
 
     def note(self, deployment: Deployment) -> None:
         """Keep a deployment while it is live, and its node's account."""
@@ -76,14 +85,17 @@ class Fleet:
         if is_fresh and new is not None and deployment.command is not None:
             self._debit(new, deployment)
         else:
-            for node in {old, new} - {None}:
-                self._refresh(str(node))
+            self._changed |= dict.fromkeys(node for node in (old, new) if node is not None)
 
     def note_commanded(self, key: Key) -> None:
         """Remember that its node has the start command of an attempt."""
         deployment = self.live.get(key)
         if deployment is not None:
             self.live[key] = msgspec.structs.replace(deployment, is_commanded=True)
+
+    def count_on(self, node: str) -> int:
+        """Count what is on a node."""
+        return len(self._here.get(node, ()))
 
     def on_node(self, node: str) -> list[Deployment]:
         """Return what is on a node, as far as we know."""
@@ -100,35 +112,37 @@ class Fleet:
         known = self.nodes.get(node.node_id)
         if known is not None and (node.revision, node.since) < (known.revision, known.since):
             return False
+        self._now = now
         self.nodes[node.node_id] = node
         if node.state is NodeState.REMOVED:
-            self.pool.drop(node.node_id)
+            self._pool.drop(node.node_id)
         else:
-            self._refresh(node.node_id, now)
+            self._changed[node.node_id] = None
         return True
 
     def note_load(self, load: NodeLoad, now: datetime) -> None:
         """Take a sample in; an error keeps the sample before, which grows old."""
         if load.cpu is None or load.ram is None:
             return
+        self._now = now
         self._loads[load.node_id] = load
-        self._refresh(load.node_id, now)
+        self._changed[load.node_id] = None
 
     def age(self, now: datetime) -> None:
         """Let samples that have grown old count no more."""
+        self._now = now
         for node, candidate in self.pool.candidates.items():
             load = self._loads.get(node)
             if load is None:
                 continue
             candidate.age_s = (now - load.sampled_at).total_seconds()
             if candidate.cpu is not None and candidate.age_s > FRESH_S:
-                self._refresh(node, now)
+                self._changed[node] = None
 
     def cordon(self, cordons: Iterable[tuple[str, str]]) -> None:
         """Take no jobs on these nodes, for these reasons, and on no others."""
         before, self._cordons = self._cordons, dict(cordons)
-        for node in before.keys() ^ self._cordons.keys():
-            self._refresh(node)
+        self._changed |= dict.fromkeys(before.keys() ^ self._cordons.keys())
 
     @property
     def cordons(self) -> dict[str, str]:
@@ -140,7 +154,8 @@ class Fleet:
         self._here[node][deployment.key] = None
         if deployment.command is not None:
             key = (deployment.command.instance_id, deployment.command.due)
-            self._sets.setdefault(key, Counter())[node] += 1
+            places = self._sets.setdefault(key, {})
+            places[node] = places.get(node, 0) + 1
 
     def _leave(self, node: str | None, deployment: Deployment) -> None:
         if node is None:
@@ -149,26 +164,26 @@ class Fleet:
         if deployment.command is None:
             return
         key = (deployment.command.instance_id, deployment.command.due)
-        places = self._sets.get(key)
-        if places is not None:
-            places[node] -= 1
-            self._sets[key] = +places
-            if not self._sets[key]:
-                del self._sets[key]
+        places = self._sets.get(key, {})
+        places[node] = places.get(node, 0) - 1
+        if places[node] <= 0:
+            del places[node]
+        if not places:
+            self._sets.pop(key, None)
 
     def _debit(self, node: str, deployment: Deployment) -> None:
-        candidate = self.pool.candidates.get(node)
+        candidate = self._pool.candidates.get(node)
         if candidate is not None and deployment.command is not None:
             candidate.debit(need_of(deployment.command.spec))
             candidate.last_used = deployment.placed_at.timestamp() if deployment.placed_at else 0.0
-            self.pool.touch(candidate)
+            self._pool.touch(candidate)
 
-    def _refresh(self, node: str, now: datetime | None = None) -> None:
+    def _draw_up(self, node: str) -> None:
         """Draw a node's account up anew."""
         member = self.nodes.get(node)
         if member is None or member.state is NodeState.REMOVED:
             return
-        before = self.pool.candidates.get(node)
+        before = self._pool.candidates.get(node)
         candidate = Candidate(
             node=node,
             cpus=member.cpus,
@@ -180,15 +195,12 @@ class Fleet:
         )
         load = self._loads.get(node)
         if load is not None:
-            if now is not None:
-                candidate.age_s = (now - load.sampled_at).total_seconds()
-            elif before is not None:
-                candidate.age_s = before.age_s
-            if candidate.age_s is not None and candidate.age_s <= FRESH_S:
-                candidate.cpu, candidate.ram = load.cpu, load.ram
+            candidate.age_s = ((self._now or load.sampled_at) - load.sampled_at).total_seconds()
+            if candidate.age_s <= FRESH_S:
+                candidate.cpu, candidate.ram = round(load.cpu or 0, 4), round(load.ram or 0, 4)
         for deployment in self.on_node(node):
             self._count(candidate, deployment, load)
-        self.pool.put(candidate)
+        self._pool.put(candidate)
 
     def _why_inactive(self, member: NodeChanged) -> str:
         if member.state is NodeState.ACTIVE:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
 
 from deployment_manager.domain.deployment import (
     D,
     Deployment,
     Placing,
+    Told,
     expire,
     place,
     wait_for_node,
@@ -25,7 +25,7 @@ from load_balancer.domain.ranking import Candidate, Need, load_of, refusal
 
 TOLD_NODE_BY_NODE = 20
 """In a larger fleet a decision is told with the best few nodes, and refusals are counted."""
-RUNNERS_UP = 3
+RUNNERS_UP = 2
 Shape = tuple[bool, frozenset[tuple[str, str]], float, int]
 
 
@@ -54,7 +54,7 @@ def why_not(pool: Pool, need: Need) -> Mapping[str, str]:
     return {f"{count} nodes": reason for reason, count in counts.most_common()}
 
 
-def explain(pool: Pool, chosen: Candidate, need: Need) -> tuple[Mapping[str, Any], ...]:
+def explain(pool: Pool, chosen: Candidate, need: Need) -> tuple[Told, ...]:
     """Tell the candidates as they stood, and the verdict on each (`rota job explain`)."""
     if len(pool.candidates) <= TOLD_NODE_BY_NODE:
         others = [one for one in pool.candidates.values() if one is not chosen]
@@ -67,7 +67,7 @@ def explain(pool: Pool, chosen: Candidate, need: Need) -> tuple[Mapping[str, Any
     return (
         _told(chosen, "chosen"),
         *(_told(one, "more loaded") for one in best),
-        {"node": "*", "verdict": f"{rest} others, more loaded or not eligible"},
+        Told("*", f"{rest} others, more loaded or not eligible"),
     )
 
 
@@ -78,15 +78,19 @@ def _placed(
     if command is None:
         return None
     need = need_of(command.spec)
-    shape = (need.is_standalone, frozenset(need.labels.items()), need.cpus, need.memory_bytes)
-    if shape in full:
-        return wait_for_node(deployment, full[shape])
+    known = full.get(_shape(need)) if full else None
+    if known is not None:
+        return wait_for_node(deployment, known)
     chosen = fleet.pool.pick(need, fleet.wish_of(deployment))
     if chosen is None:
-        full[shape] = why_not(fleet.pool, need)
-        return wait_for_node(deployment, full[shape])
+        full[_shape(need)] = reasons = why_not(fleet.pool, need)
+        return wait_for_node(deployment, reasons)
     load = load_of(chosen) if chosen.cpu is not None else None
     return place(deployment, Placing(chosen.node, load, explain(fleet.pool, chosen, need)), now)
+
+
+def _shape(need: Need) -> Shape:
+    return need.is_standalone, frozenset(need.labels.items()), need.cpus, need.memory_bytes
 
 
 def _order(deployment: Deployment) -> tuple[int, float, str]:
@@ -96,17 +100,9 @@ def _order(deployment: Deployment) -> tuple[int, float, str]:
     return -command.spec.priority, command.due.timestamp(), deployment.job_id
 
 
-def _told(candidate: Candidate, verdict: str) -> Mapping[str, Any]:
-    return {
-        "node": candidate.node,
-        "cpu": _rounded(candidate.cpu),
-        "ram": _rounded(candidate.ram),
-        "load": _rounded(load_of(candidate)) if candidate.cpu is not None else None,
-        "sample_age_s": candidate.age_s,
-        "jobs": candidate.jobs,
-        "verdict": verdict,
-    }
-
-
-def _rounded(fraction: float | None) -> float | None:
-    return None if fraction is None else round(fraction, 4)
+def _told(candidate: Candidate, verdict: str) -> Told:
+    load = round(load_of(candidate), 4) if candidate.cpu is not None else None
+    return Told(
+        candidate.node, verdict, candidate.cpu, candidate.ram, load, candidate.age_s,
+        candidate.jobs,
+    )  # fmt: skip

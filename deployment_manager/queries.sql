@@ -1,10 +1,10 @@
 -- The deployment manager's whole talk with its database.
 
--- name: lead
--- Take or keep the lead when it is ours or its holder is silent. A new holder, and our own first
--- time after a restart, is a new epoch: what an earlier life still tries to write is refused.
+-- name: take_lead
+-- Take the lead when its holder is silent, or was an earlier life of ours: always a new epoch, so
+-- that what that life still tries to write is refused.
 UPDATE leaders
-SET epoch = IF(owner = %(owner)s AND NOT %(is_new)s, epoch, epoch + 1), owner = %(owner)s,
+SET epoch = epoch + 1, owner = %(owner)s,
     expires_at = UTC_TIMESTAMP(6) + INTERVAL %(ttl_s)s SECOND
 WHERE name = 'deployment_manager' AND (owner = %(owner)s OR expires_at < UTC_TIMESTAMP(6));
 

@@ -63,14 +63,12 @@ class Reconciler:
         self._deployer.run(work, {one.job_id for one in news})
 
     def receive_nodes(self, batch: Sequence[Received]) -> None:
-        """Take in who belongs to the fleet. Without the lead that is only for later."""
+        """Take in who belongs to the fleet; what follows from it, the loops do soon."""
         with self._deployer.lock:
+            now = self._clock.now()
             for received in batch:
                 if isinstance(received.message, NodeChanged):
-                    self._deployer.fleet.note_node(received.message, self._clock.now())
-            if self._deployer.is_leading:
-                self.settle()
-                self._deployer.place_pending()
+                    self._deployer.fleet.note_node(received.message, now)
 
     def receive_loads(self, batch: Sequence[Received]) -> None:
         """Keep each node's last sample; an error keeps the one before, which grows old."""
@@ -101,6 +99,7 @@ class Reconciler:
         with self._deployer.lock:
             self._deployer.ensure_loaded()
             fleet, now = self._deployer.fleet, self._clock.now()
+            self._absences = {k: v for k, v in self._absences.items() if k in fleet.live}
             changes = [
                 (deployment.key, rule)
                 for node in fleet.nodes.values()
@@ -148,7 +147,9 @@ class Reconciler:
         if container is not None and container.state is ContainerState.RUNNING:
             self._absences.pop(deployment.key, None)
             return find_again if deployment.state is D.UNKNOWN else None
-        if not deployment.is_commanded or _is_from_before(deployment, at):
+        if not deployment.is_commanded:
+            return find_again if deployment.state is D.UNKNOWN else None
+        if _is_from_before(deployment, at):
             return None
         absence = self._note_absence(deployment)
         absent_s = self._clock.monotonic() - absence.since

@@ -163,6 +163,9 @@ class Sender:
             node = deployment.node if deployment is not None else None
             if node is None or node in room:
                 continue
+            if self._fleet.count_on(node) <= STARTS_AT_ONCE:
+                room[node] = STARTS_AT_ONCE  # they all may, without a look at each
+                continue
             busy = sum(
                 1
                 for one in self._fleet.on_node(node)

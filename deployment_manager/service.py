@@ -95,11 +95,14 @@ class Deployer:
         def work(round_: Round) -> None:
             fresh: list[tuple[str, int]] = []
             for command in commands:
+                known = round_.find((command.job_id, command.attempt))
                 if isinstance(command, KillJob):
                     self._kill(round_, command)
-                elif round_.find((command.job_id, command.attempt)) is None:
+                elif known is None:
                     round_.add(_first(round_, command))
                     fresh.append((command.job_id, command.attempt))
+                if known is not None:  # asked again: what was told may have been lost
+                    self.sender.note([known])
             found = [round_.find(key) for key in fresh]
             waiting = [one for one in found if one is not None and one.state == "PENDING"]
             place_all(round_, waiting, self._clock.now())
@@ -192,18 +195,19 @@ class Deployer:
         self.sender.forget()
 
     def _take_lead(self, transaction: Transaction) -> int | None:
-        transaction.execute(
-            "lead", owner=self._replica, is_new=self._epoch is None, ttl_s=LEAD_S
-        )
+        if self._epoch is not None and self._renews(transaction):
+            return self._epoch
+        if transaction.execute("take_lead", owner=self._replica, ttl_s=LEAD_S) == 0:
+            return None
         row = transaction.one("leader")
-        is_ours = row is not None and row["owner"] == self._replica
-        return int(row["epoch"]) if row is not None and is_ours else None
+        return int(row["epoch"]) if row is not None else None
+
+    def _renews(self, transaction: Transaction) -> bool:
+        parameters = {"owner": self._replica, "epoch": self._epoch, "ttl_s": LEAD_S}
+        return transaction.execute("fence", **parameters) > 0
 
     def _fence(self, transaction: Transaction) -> None:
-        held = transaction.execute(
-            "fence", owner=self._replica, epoch=self._epoch, ttl_s=LEAD_S
-        )
-        if held == 0:
+        if not self._renews(transaction):
             self._epoch = None
             raise NotLeadingError
 

@@ -14,7 +14,7 @@ from common.db import DuplicateKeyError, Row, Transaction
 from common.errors import Retryable
 from common.jobs import Reason
 from common.messages import JOB_COMMANDS, DeploymentState, StartJob, decode, encode
-from deployment_manager.domain.deployment import PLACED, Deployment, Key
+from deployment_manager.domain.deployment import PLACED, Deployment, Key, Told
 from deployment_manager.round import Round
 
 
@@ -89,7 +89,7 @@ def deployment_from(row: Row) -> Deployment:
         started_at=row["started_at"],
         ended_at=row["ended_at"],
         why_not=json.loads(row["why_not"] or "{}"),
-        explanation=tuple(json.loads(row["explanation"] or "[]")),
+        explanation=_explanation(row["explanation"]),
         kill_failed=bool(row["kill_failed"]),
         stops_sent=row["stops_sent"],
         is_commanded=bool(row["is_commanded"]),
@@ -154,6 +154,10 @@ def _by(things: Iterable[Any], key: Any) -> Mapping[Any, list[Any]]:
     for thing in things:
         groups[key(thing)].append(thing)
     return groups
+
+
+def _explanation(text: str | None) -> tuple[Told, ...]:
+    return msgspec.json.decode(text, type=tuple[Told, ...]) if text else ()
 
 
 def _command(text: str | None) -> StartJob | None:

@@ -12,9 +12,10 @@ from platform_initializer.gather import failure_of, reach, side_by_side
 from platform_initializer.host import Host
 from platform_initializer.machines.fleet import Fleet
 from platform_initializer.progress import Progress
+from platform_initializer.revisions import Revisions
 from platform_initializer.secret_store import SecretStore
 
-_STOP = """\
+STOP = """\
 set -eu
 command -v docker > /dev/null || exit 0
 for label in io.rota.service io.rota.job; do
@@ -64,11 +65,13 @@ def down(
 
 def _stopper(platform: str, mode: str) -> Callable[[Host], str]:
     return lambda host: host.script(
-        "stopping the platform", _STOP, platform, mode, timeout_s=180.0
+        "stopping the platform", STOP, platform, mode, timeout_s=180.0
     )
 
 
 def _forget(description: Description) -> None:
     """Remove the secrets of a platform that is no more."""
-    for path in (description.store, description.store.with_name("tool_ed25519")):
+    folder = description.store.parent
+    Revisions(description.store).forget()
+    for path in (description.store, folder / "tool_ed25519", folder / "ca.pem"):
         path.unlink(missing_ok=True)

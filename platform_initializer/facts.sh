@@ -1,5 +1,5 @@
 # Prints what is true of this machine, a line each; changes nothing. Run as root by POSIX sh.
-# $1: platform
+# $1: platform; $2: full, for what only `doctor` looks at
 set -u
 say() { printf '%s\n' "$*"; }
 say "clock $(date +%s)"
@@ -7,10 +7,16 @@ say "clock $(date +%s)"
 say "machine_id $(cat /etc/machine-id 2>/dev/null)"
 say "cpus $(getconf _NPROCESSORS_ONLN)"
 while read -r name value _; do
-    case $name in MemTotal:) say "memory_kib $value" ;; esac
+    case $name in
+        MemTotal:) say "memory_kib $value" ;;
+        MemAvailable:) say "memory_free_kib $value" ;;
+    esac
 done < /proc/meminfo
 disk=/var/lib/docker; [ -d "$disk" ] || disk=/var/lib
 say "disk_free_kib $(df -Pk "$disk" | awk 'NR == 2 { print $4 }')"
+say "inodes_free $(df -Pi "$disk" | awk 'NR == 2 { print $4 ~ /^[0-9]+$/ ? $4 : -1 }')"
+read -r load _ < /proc/loadavg && say "load $load"
+[ -w /var/lib ] || say "read_only yes"
 say "cgroup $(sed -n 's#^[0-9]*:\(cpu,cpuacct\|cpuacct\):##p; s#^0::##p' /proc/1/cgroup | head -n 1 | sed 's#/init\.scope$##')"
 command -v apt-get > /dev/null && say "packager apt"
 [ -d /run/systemd/system ] && say "init systemd"
@@ -29,8 +35,28 @@ if command -v docker > /dev/null; then
         say "docker $version"
         docker image ls -aq --no-trunc | sort -u | sed 's/^/image /'
         docker image ls --no-trunc --format 'tag {{.ID}} {{.Repository}}:{{.Tag}}'
-        ids=$(docker ps -aq --filter label=io.rota.service --filter "label=io.rota.platform=$1")
+        ids=$(docker ps -a --filter label=io.rota.service --filter "label=io.rota.platform=$1" \
+            --format '{{.ID}} {{.Names}}' | sed -n '/-before$/d; s/ .*//p')
         [ -z "$ids" ] || docker inspect -f 'container {{index .Config.Labels "io.rota.service"}} {{index .Config.Labels "io.rota.spec-hash"}} {{.State.Status}} {{.RestartCount}} {{.Image}} {{.Config.Image}} {{.State.StartedAt}} {{if .State.Health}}{{.State.Health.Status}}{{else}}-{{end}} {{index .Config.Labels "io.rota.spec"}}' $ids
     }
+fi
+if [ "${2:-}" = full ]; then
+    command -v timedatectl > /dev/null &&
+        say "synchronised $(timeout 3 timedatectl show -p NTPSynchronized --value 2>/dev/null)"
+    command -v ss > /dev/null && ss -Hltnp 2>/dev/null | awk '{
+        n = split($4, part, ":"); port = part[n]; address = substr($4, 1, length($4) - length(port) - 1)
+        who = $6; sub(/^users:\(\("/, "", who); sub(/".*/, "", who)
+        print "listen", port, address, who == "" ? "another" : who
+        if (who ~ /dockerd/) print "docker_socket", $4 }'
+    if [ -n "${version:-}" ]; then
+        say "docker_storage $(docker info -f '{{.Driver}}' 2>/dev/null)"
+        say "docker_at_boot $(systemctl is-enabled docker 2>/dev/null)"
+        say "jobs $(docker ps -q --filter label=io.rota.job --filter "label=io.rota.platform=$1" | wc -l)"
+        docker ps -a --format '{{.Names}} {{.Label "io.rota.service"}}' | while read -r name service; do
+            case $name in rota-kafka|rota-mysql|rota-client|rota-scheduler|rota-*-manager|rota-load-balancer)
+                [ -n "$service" ] || say "foreign $name" ;;
+            esac
+        done
+    fi
 fi
 say "end yes"

@@ -47,8 +47,9 @@ class Gathered:
 
 
 def reach(
-    machines: Sequence[Machine], description: Description, door: SshDoor, *, lock: bool = True
-) -> Gathered:
+    machines: Sequence[Machine], description: Description, door: SshDoor, *,
+    lock: bool = True, full: bool = False,
+) -> Gathered:  # fmt: skip
     """Connect to every machine, take its lock, gather its facts; raise `LockHeldError`."""
     gathered = Gathered()
 
@@ -57,7 +58,7 @@ def reach(
         try:
             if lock:
                 host.take_lock()
-            return host, facts_of(host, description.platform)
+            return host, facts_of(host, description.platform, full=full)
         except Exception:
             host.close()
             raise
@@ -85,9 +86,9 @@ def gather_facts(hosts: Mapping[str, Host], platform: str, parallel: int) -> dic
     return found
 
 
-def facts_of(host: Host, platform: str) -> Facts:
-    """Gather one machine's facts in one round trip."""
-    argv = ["sh", "-s", "--", platform]
+def facts_of(host: Host, platform: str, *, full: bool = False) -> Facts:
+    """Gather one machine's facts in one round trip; `full` takes longer, for the doctor."""
+    argv = ["sh", "-s", "--", platform, *(["full"] if full else [])]
     said = host.feed("gathering facts", argv, FACTS_SCRIPT.encode(), 60.0)
     return parse_facts(said)
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from common.errors import RotaError
@@ -75,6 +76,15 @@ class Host:
         """Run one command as root with something on its stdin."""
         return self._run(what, as_root(argv), " ".join(argv)[:300], (stdin, timeout_s))
 
+    @contextmanager
+    def streaming(self, script: str, *arguments: str) -> Iterator[SshStream]:
+        """Run a constant script as root that goes on; its output is read from the stream."""
+        stream = self._connection.stream(as_root(["sh", "-c", script, "rota", *arguments]))
+        try:
+            yield stream
+        finally:
+            stream.close()
+
     def install(self, files: Sequence[RemoteFile]) -> None:
         """Put files where they belong: mode and owner before content is seen, then renamed."""
         self.script("writing its files", _INSTALL, stdin=archive(files))
@@ -84,6 +94,7 @@ class Host:
         argv = as_root(["sh", "-c", _HOLD, "rota", LOCK])
         self._lock = self._connection.stream(argv)
         try:
+            self._lock.write(b"\n")
             self._lock.read_until(b"held\n", 10.0)
         except SshUnreachableError as error:
             self.command("becoming root", ["true"])  # no right to that ends the stream just so

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from common.clock import SystemClock
 from common.errors import ConfigError
 from platform_initializer.domain.container import ContainerSpec
 from platform_initializer.domain.description import HTTP_PORT, SERVICES
@@ -27,7 +28,7 @@ from platform_initializer.domain.services import (
     secrets_of,
     topics_task,
 )
-from platform_initializer.secret_store import SecretStore, kafka_users_file
+from platform_initializer.secret_store import SecretStore
 
 NODE = "here"
 ADDRESS = "127.0.0.1"
@@ -75,9 +76,8 @@ def write_secrets(folder: Path) -> list[str]:
     folder.chmod(0o700)
     store = SecretStore(folder / "secrets.json")
     store.complete()
-    names = [name for name in _secret_names() if name != "kafka_users"]
-    contents = {f"{name}.txt": store.text(name) for name in names}
-    contents["kafka_users.txt"] = kafka_users_file(store)
+    store.certify("rota", {"kafka": ADDRESS, "mysql": ADDRESS}, SystemClock().now())
+    contents = {f"{name}.txt": store.text(name) for name in _secret_names()}
     here = {"name": NODE, "address": ADDRESS, "local": True}
     contents[MACHINES] = json.dumps({"platform": "rota", "machines": [here]}) + "\n"
     for name, text in contents.items():
@@ -128,8 +128,8 @@ def _common(spec: ContainerSpec) -> dict[str, Any]:
         "security_opt": ["no-new-privileges"],
         "mem_limit": f"{spec.memory_mb}m",
         "environment": dict(spec.settings),
-        "secrets": [{"source": _source(spec.service, file), "target": file}
-                    for file in _files(spec.service)],
+        "secrets": [{"source": secrets_of(spec.service)[file], "target": file}
+                    for file in sorted(secrets_of(spec.service))],
     }  # fmt: skip
     if spec.user is not None:
         described["user"] = spec.user
@@ -146,19 +146,7 @@ def _common(spec: ContainerSpec) -> dict[str, Any]:
     return described
 
 
-def _files(service: str) -> list[str]:
-    return ["users"] if service == "kafka" else sorted(secrets_of(service))
-
-
-def _source(service: str, file: str) -> str:
-    return "kafka_users" if file == "users" else secrets_of(service)[file]
-
-
 def _secret_names() -> list[str]:
-    names = {
-        _source(service, file)
-        for service in (*SERVICES, "client", "migrations", "topics")
-        for file in _files(service)
-    }
-    return sorted(names)
+    services = (*SERVICES, "client", "migrations", "topics")
+    return sorted({name for service in services for name in secrets_of(service).values()})
 

@@ -1,4 +1,6 @@
-"""Where the platform's secrets are kept on the operator's machine: one JSON file, mode 0600.
+"""Where the platform's secrets are kept on the operator's machine: one file, mode 0600.
+
+JSON, or encrypted with a passphrase where its name ends in `.enc` (see `sealing`).
 
 All of them are generated here, none has a default. The file is the truth: machines get copies.
 """
@@ -10,7 +12,8 @@ import json
 import os
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -18,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.errors import ConfigError
 from common.secret import Secret
+from platform_initializer.certificates import Pair, is_good, issue, make_authority
+from platform_initializer.sealing import read_passphrase, seal, unseal
 
 KAFKA_USERS = (
     "rota_admin", "rota_scheduler", "rota_deployer", "rota_balancer", "rota_nodes", "rota_app",
@@ -35,15 +40,25 @@ _SHOWN = "admin_password_shown"
 class SecretStore:
     """The secrets by name. Made whole at the first use, extended when a version knows more."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, ask_passphrase: Callable[[], Secret] = read_passphrase
+    ) -> None:
         self._path = path
+        self._passphrase: Secret | None = None
+        self._ask = ask_passphrase
         self.is_new = not path.exists()
-        self._values = _read(path)
+        self._values = self._read()
+        self._is_kept = True
 
     @property
     def is_password_shown(self) -> bool:
         """Tell whether a person was shown the admin's password already."""
         return _SHOWN in self._values
+
+    @property
+    def ca_file(self) -> Path:
+        """Where the authority's certificate stands beside the store."""
+        return self._path.with_name("ca.pem")
 
     def mark_password_shown(self) -> None:
         """Remember that it was shown: it is shown once."""
@@ -55,6 +70,7 @@ class SecretStore:
 
         With `keep` False nothing is written: for a look at what would be done.
         """
+        self._is_kept = keep
         missing = [name for name in (*_WORDS, "kafka_cluster_id", "sampler_key", "tool_key")
                    if name not in self._values]  # fmt: skip
         if not missing:
@@ -66,7 +82,39 @@ class SecretStore:
 
     def text(self, name: str) -> str:
         """Reveal one, for the file or the call that needs it."""
+        if name == "kafka_users":
+            return "".join(f"{user}:{self.text(f'kafka_{user}')}\n" for user in KAFKA_USERS)
+        if name == "tls_kafka":
+            return self.text("tls_kafka_key") + self.text("tls_kafka_cert")
         return self._values[name]
+
+    def rotate(self) -> list[str]:
+        """Make new passwords and keys of all services; return their names.
+
+        Kafka's administrator stays (his password is what the change itself is made with), and so do
+        the page's first login and token, which people change there.
+        """
+        names = [name for name in _WORDS if name.startswith(("kafka_", "mysql_"))]
+        names = [n for n in names if n != "kafka_rota_admin"] + ["client_token", "sampler_key"]
+        self._values |= {name: _generate(name) for name in names}
+        self._save()
+        return names
+
+    def certify(self, platform: str, addresses: Mapping[str, str], now: datetime) -> None:
+        """Have a good certificate of our own authority for each server's address."""
+        if "ca_cert" not in self._values:
+            made = make_authority(platform, now)
+            self._values |= {"ca_cert": made.certificate, "ca_key": made.key}
+        authority = Pair(self._values["ca_cert"], self._values["ca_key"])
+        for service, address in addresses.items():
+            cert, key = f"tls_{service}_cert", f"tls_{service}_key"
+            pair = Pair(self._values.get(cert, ""), self._values.get(key, ""))
+            if pair.certificate and is_good(pair, authority, [address], now):
+                continue
+            made = issue(authority, service, [address], now)
+            self._values |= {cert: made.certificate, key: made.key}
+        if self._is_kept:
+            self._save()
 
     def secret(self, name: str) -> Secret:
         return Secret(self._values[name])
@@ -75,13 +123,29 @@ class SecretStore:
         """Reveal all (for redaction and tests of it)."""
         return dict(self._values)
 
+    def _read(self) -> dict[str, str]:
+        if self.is_new:
+            return {}
+        if self._path.stat().st_mode & 0o077:
+            raise ConfigError(f"{self._path} may be read by others: chmod 600 {self._path}")
+        content = self._path.read_bytes()
+        text = unseal(content, self._key()) if self._is_sealed else content.decode("utf-8")
+        return _values_of(text, self._path)
+
+    @property
+    def _is_sealed(self) -> bool:
+        return self._path.suffix == ".enc"
+
+    def _key(self) -> Secret:
+        if self._passphrase is None:
+            self._passphrase = self._ask()
+        return self._passphrase
+
     def _save(self) -> None:
-        write_private(self._path, json.dumps(self._values, indent=2) + "\n")
-
-
-def kafka_users_file(store: SecretStore) -> str:
-    """Return the lines ``user:password`` that the broker makes its users from, admin first."""
-    return "".join(f"{user}:{store.text(f'kafka_{user}')}\n" for user in KAFKA_USERS)
+        text = json.dumps(self._values, indent=2) + "\n"
+        write_private(self._path, seal(text, self._key()).decode() if self._is_sealed else text)
+        if "ca_cert" in self._values:  # no secret: what a client checks the servers by
+            self.ca_file.write_text(self._values["ca_cert"], encoding="utf-8")
 
 
 def write_private(path: Path, text: str) -> None:
@@ -103,13 +167,9 @@ def public_key(private: str) -> str:
     return key.public_key().public_bytes(serialization.Encoding.OpenSSH, form).decode()
 
 
-def _read(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    if path.stat().st_mode & 0o077:
-        raise ConfigError(f"{path} may be read by others: chmod 600 {path}")
+def _values_of(text: str, path: Path) -> dict[str, str]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(text)
     except ValueError as error:
         raise ConfigError(f"{path} is not the JSON this tool wrote: {error}") from error
     if not isinstance(values, dict):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from common.clock import SystemClock
 from common.ssh import SshDoor
 from platform_initializer.checks import problems_of, twins_of
 from platform_initializer.domain.description import Description
@@ -14,11 +15,12 @@ from platform_initializer.errors import Failure, NotConvergedError, PartlyDoneEr
 from platform_initializer.gather import Gathered, gather_facts, reach
 from platform_initializer.graph import run_steps
 from platform_initializer.health import require_ready
-from platform_initializer.local_images import OURS, LocalImage, find_images
+from platform_initializer.local_images import OURS, LocalImage, find_by_id, find_images
 from platform_initializer.machines import Machine
 from platform_initializer.machines.fleet import Fleet
 from platform_initializer.planning import plan
 from platform_initializer.progress import Progress
+from platform_initializer.revisions import Revisions
 from platform_initializer.secret_store import SecretStore
 from platform_initializer.steps import prerequisites
 from platform_initializer.world import World
@@ -38,12 +40,19 @@ class Result:
     seconds: float
 
 
-def up(description: Description, door: SshDoor, progress: Progress) -> Result:
-    """Make the platform what the file says; raise `PartlyDoneError` or another of `errors`."""
+def up(
+    description: Description, door: SshDoor, progress: Progress, services_image: str | None = None
+) -> Result:
+    """Make the platform what the file says; raise `PartlyDoneError` or another of `errors`.
+
+    `services_image` is the id of an earlier image of the services, to go back to.
+    """
     began = time.monotonic()
     store = SecretStore(description.store)
     store.complete()
     images = find_images([*OURS.values(), *description.apps])
+    if services_image is not None:
+        images[OURS["services"]] = find_by_id(OURS["services"], services_image)
     machines = Fleet(description, store).provide(progress.say)
     gathered = reach(machines, description, door)
     try:
@@ -53,6 +62,9 @@ def up(description: Description, door: SshDoor, progress: Progress) -> Result:
         done = _carry_out(world, steps, progress)
     finally:
         gathered.close()
+    if done:
+        ran = {OURS["services"]: images[OURS["services"]].image_id}
+        Revisions(description.store).add(SystemClock().now(), ran, done)
     is_first = not store.is_password_shown
     if is_first:
         store.mark_password_shown()
@@ -68,7 +80,11 @@ def world_of(
     kept: tuple[dict[str, LocalImage], SecretStore],
 ) -> World:  # fmt: skip
     by_name = {machine.name: machine for machine in machines}
-    return World(description, by_name, gathered.hosts, gathered.facts, *kept)
+    world = World(description, by_name, gathered.hosts, gathered.facts, *kept)
+    if gathered.facts.keys() == by_name.keys():  # else it cannot be known where the servers run
+        servers = {s: by_name[world.homes_of(s)[0]].address for s in ("kafka", "mysql")}
+        world.store.certify(description.platform, servers, SystemClock().now())
+    return world
 
 
 def _refuse_unfit(world: World, gathered: Gathered, progress: Progress) -> None:

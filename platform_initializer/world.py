@@ -22,7 +22,7 @@ from platform_initializer.domain.services import (
 from platform_initializer.host import Host, RemoteFile
 from platform_initializer.local_images import OURS, LocalImage
 from platform_initializer.machines import Machine
-from platform_initializer.secret_store import SecretStore, kafka_users_file, public_key
+from platform_initializer.secret_store import SecretStore, public_key
 
 SAMPLER_HOME = "/var/lib/rota-sampler"
 SAMPLER_PATH = "/usr/local/lib/rota/sampler.sh"
@@ -74,6 +74,9 @@ class World:
         labels = json.dumps(dict(sorted(there.labels.items())))
         spec = container_of(service, self.site(), Place(machine, there.address, labels))
         files = [(f.path, digest(f.content)) for f in self.secret_files(service)]
+        if service == "kafka":  # it reads its users once; later the topics' task tells it of them
+            files = [file for file in files if not file[0].endswith("/users")]
+            files.append(("administrator", digest(self.store.text("kafka_rota_admin").encode())))
         if service == "node_manager":
             reached = [(name, m.address, m.login.port, m.host_key, m.is_local)
                        for name, m in self.machines.items()]  # fmt: skip
@@ -84,8 +87,6 @@ class World:
         """Return the files in a service's secrets folder, readable by its user alone."""
         uid = uid_of(service)
         contents = {name: self.store.text(key) for name, key in secrets_of(service).items()}
-        if service == "kafka":
-            contents["users"] = kafka_users_file(self.store)
         return [
             RemoteFile(f"/etc/rota/secrets/{service}/{name}", text.encode(), 0o400, uid)
             for name, text in sorted(contents.items())

@@ -67,10 +67,12 @@ class Firer:
 
         def write(transaction: Transaction) -> Fired:
             current = self.definitions.schedules_of(transaction, instances, "lock_schedules")
-            failpoint("scheduler.before_fence")
-            self.leases.fence(transaction, {s.shard for s in current.values()})
             ordered = [current[name] for name in instances if name in current]
-            return self._write(transaction, ordered, when)
+            fired = self._write(transaction, ordered, when)
+            failpoint("scheduler.before_fence")
+            # last, so that the leases' rows are not locked while so much is written
+            self.leases.fence(transaction, {schedule.shard for schedule in ordered})
+            return fired
 
         return self.carry_out(write)
 

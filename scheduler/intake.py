@@ -132,7 +132,6 @@ class Intake:
         changed = self._changed(transaction, rows)
         if not changed:
             return Fired(ending)
-        self.scheduler.leases.fence(transaction, {shard_of(row["instance_id"]) for row in changed})
         settled, jobs = self._settle(ending, changed)
         made = self.scheduler.firer.write_jobs(ending, jobs)
         put_schedules(transaction, settled)
@@ -140,6 +139,7 @@ class Intake:
             if schedule.state == DELETED:
                 live = transaction.all("unended_jobs_of", instance_id=schedule.instance_id)
                 ending.want_stops([row["job_id"] for row in live], Reason.USER)
+        self.scheduler.leases.fence(transaction, {schedule.shard for schedule in settled})
         return Fired(ending, settled, made)
 
     def _settle(self, ending: Ending, changed: Sequence[Row]) -> tuple[list[Schedule], Made]:

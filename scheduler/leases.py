@@ -32,7 +32,7 @@ class LeaseLostError(Retryable):
 
 @dataclass
 class Leases:
-    """Shards held and their epochs. Changed by `hold` and `drop` only, under the caller's lock."""
+    """Shards held and their epochs. Changed by the thread that calls `hold`; any may read."""
 
     database: Database
     replica: str

@@ -47,8 +47,11 @@ def insert_jobs(
         for edge in job.edges
     ]  # fmt: skip
     transaction.execute_many("insert_edges", edges)
-    births = [Move(job.job_id, None, job.state, job.reason, job.detail) for job in written]
-    record_moves(transaction, now, births)
+    for job in written:
+        check_move(None, job.state)
+    for start in range(0, len(written), ROWS_A_STATEMENT):
+        born = [job.job_id for job in written[start : start + ROWS_A_STATEMENT]]
+        transaction.execute("insert_births", jobs=born, at=now)
     return written
 
 
@@ -57,12 +60,12 @@ def _insert(
 ) -> list[NewJob]:
     """Write rows; ask which are there only when one is: MySQL undoes just that statement."""
     try:
-        transaction.execute_many("insert_jobs", [_job_row(s, job, now) for s, job in pairs])
+        transaction.execute_many("insert_jobs", [job_row(s, job, now) for s, job in pairs])
     except DuplicateKeyError:
         rows = transaction.all("existing_jobs", jobs=[job.job_id for _, job in pairs])
         there = {row["job_id"] for row in rows}
         pairs = [(schedule, job) for schedule, job in pairs if job.job_id not in there]
-        transaction.execute_many("insert_jobs", [_job_row(s, job, now) for s, job in pairs])
+        transaction.execute_many("insert_jobs", [job_row(s, job, now) for s, job in pairs])
     return [job for _, job in pairs]
 
 
@@ -146,7 +149,8 @@ def attempt_of(row: Row) -> Attempt:
     )  # fmt: skip
 
 
-def _job_row(schedule: Schedule, job: NewJob, now: datetime) -> dict[str, Any]:
+def job_row(schedule: Schedule, job: NewJob, now: datetime) -> dict[str, Any]:
+    """Show a new job as its row."""
     return {
         "job_id": job.job_id,
         "instance_id": job.instance_id,

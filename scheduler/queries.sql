@@ -147,6 +147,11 @@ VALUES (%(job_id)s, %(parent_instance)s, %(ends)s, %(parent_due)s);
 INSERT INTO job_events (job_id, attempt, at, from_state, to_state, reason, detail)
 VALUES (%(job_id)s, %(attempt)s, %(at)s, %(from_state)s, %(to_state)s, %(reason)s, %(detail)s);
 
+-- name: insert_births
+-- Record that jobs came to be, in the states they were born in.
+INSERT INTO job_events (job_id, attempt, at, from_state, to_state, reason, detail)
+SELECT job_id, 1, %(at)s, NULL, state, reason, detail FROM jobs WHERE job_id IN %(jobs)s;
+
 -- name: live_jobs_of
 -- The jobs of some instances that were commanded, or are held to be, and have not ended.
 SELECT job_id, instance_id, due, is_held, state FROM jobs

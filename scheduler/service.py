@@ -69,11 +69,10 @@ class Scheduler:
 
     def hold_shards(self) -> None:
         """Take or keep our leases; a change of what we hold rebuilds the agenda."""
-        with self.lock:
-            before = self.shards
-            gained = self.leases.hold()
-            if gained or before != self.shards:
-                self.recover(gained)
+        before = self.shards
+        gained = self.leases.hold()  # without the lock: a long firing must not cost us the leases
+        if gained or before != self.shards:
+            self.recover(gained)
 
     def recover(self, gained: Iterable[int] = ()) -> None:
         """Rebuild the agenda: stop times now, due times portion by portion as `tick` goes on."""

@@ -48,9 +48,9 @@ class Files(BaseModel):
 @router.post("/plan")
 def plan(files: Files, parts: PartsDep, _: Viewer, response: Response) -> dict[str, Any]:
     """Tell what applying these files would do, with the next five due times of each instance."""
-    made, cancelled = parts.schedules.plan(files.upload())
+    made = parts.schedules.plan(files.upload())
     now = parts.clock.now()
-    answer = {**summary_of(made), "cancelled_jobs": cancelled}
+    answer = {**summary_of(made), "cancelled_jobs": made.cancelled_jobs}
     for line, change in zip(answer["changes"], made.changes, strict=True):
         line["next"] = next_dues(change, now)
     response.headers["ETag"] = f'"{made.etag}"'

@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from application_manager.api.parts import Parts
-from application_manager.dashboard.horizon import DEFAULT_CPUS, Curve, Window, add_planned
+from application_manager.dashboard.horizon import DEFAULT_CPUS, Curve, Sums, Window, add_planned
 from common.db import Row, Transaction
-from common.jobs import TERMINAL
 from common.schedule import InstanceSpec, spec_from_json
 
 Json = dict[str, Any]
@@ -72,11 +71,13 @@ class CurveReader:
         with parts.screens.transaction() as transaction:
             usual = self.usual.read(transaction, now)
             rows = transaction.all("all_schedules") if window.until > now else []
-            cpus = {row["instance_id"]: float(row["cpus"]) for row in transaction.all("asked_cpus")}
-            past = transaction.all("past_intervals", since=window.since - LOOK_BACK,
-                                   until=min(now, window.until))  # fmt: skip
+            past = transaction.all(
+                "past_load", since=window.since, earliest=window.since - LOOK_BACK,
+                until=min(now, window.until), now=now, step_s=int(step.total_seconds()),
+                default_cpus=DEFAULT_CPUS,
+            ) if window.since < now else []  # fmt: skip
             nodes = transaction.all("all_nodes")
-        _add_past(curve, past, cpus, now)
+        _add_past(curve, past)
         specs = [spec_from_json(row["spec"]) for row in rows[:: _stride(rows)]]
         pairs: list[tuple[InstanceSpec, float | None]] = [(s, usual.get(s.id)) for s in specs]
         add_planned(curve, pairs, now, float(_stride(rows)))
@@ -89,12 +90,13 @@ class CurveReader:
         }  # fmt: skip
 
 
-def _add_past(
-    curve: Curve, rows: Sequence[Row], cpus: dict[str, float], now: datetime
-) -> None:
+def _add_past(curve: Curve, rows: Sequence[Row]) -> None:
     for row in rows:
-        end = row["ended_at"] or (now if row["state"] not in TERMINAL else row["started_at"])
-        curve.add(row["started_at"], end, cpus.get(row["instance_id"], DEFAULT_CPUS))
+        jobs, cpus = (
+            Sums(float(row[kind]), float(row[f"{kind}_begin"]), float(row[f"{kind}_end"]))
+            for kind in ("jobs", "cpus")
+        )
+        curve.add_sums(int(row["first_step"]), int(row["last_step"]), jobs, cpus)
 
 
 def _stride(rows: Sequence[Row]) -> int:

@@ -16,9 +16,9 @@ _TITLES = {
     403: ("You may not do that", "Ask an administrator for the role that it needs."),
     404: ("There is nothing here", "It may have been removed, or the address is mistyped."),
     422: ("This address is not right", "One of its parts cannot be read."),
-    503: ("The platform does not answer", "The database is away or slow. Jobs that run go on, and "
-          "their stop times hold. Try again in a few seconds."),
+    503: ("The platform does not answer", "What runs goes on, and its stop times hold. Try again."),
 }  # fmt: skip
+_OURS = {"status": 500, "code": "internal_error", "detail": "This is a mistake of ours."}
 _OTHER = ("Something went wrong", "Try again; if it stays, the service's log says more.")
 
 
@@ -34,7 +34,12 @@ class PageErrors:
             await self._app(scope, receive, send)
             return
         answer = _Answer(send)
-        await self._app(scope, receive, answer.take)
+        try:
+            await self._app(scope, receive, answer.take)
+        except Exception:
+            if answer.is_silent:  # whoever is outside logs it
+                await error_page(request, _OURS)(scope, receive, send)
+            raise
         if answer.start is not None:
             page = error_page(request, json.loads(answer.body))
             await page(scope, receive, send)
@@ -47,8 +52,10 @@ class _Answer:
         self._send = send
         self.start: Message | None = None
         self.body = b""
+        self.is_silent = True
 
     async def take(self, message: Message) -> None:
+        self.is_silent = False
         if message["type"] == "http.response.start" and _is_problem(message):
             self.start = message
         elif self.start is None:

@@ -70,6 +70,15 @@ def end_of(due: datetime, stop: datetime | None, usual_s: float | None) -> datet
     return min(usual, stop) if stop else usual
 
 
+@dataclass(frozen=True)
+class Sums:
+    """Many spans in one: their amount, and it weighted with where in its step each begins, ends."""
+
+    total: float
+    begin: float
+    end: float
+
+
 @dataclass
 class Curve:
     """CPUs asked for and jobs running, averaged over steps of a window."""
@@ -95,6 +104,22 @@ class Curve:
             self.jobs[index] += part
             self.cpus[index] += part * cpus
             index += 1
+
+    def add_sums(self, first: int, last: int, jobs: Sums, cpus: Sums) -> None:
+        """Count many spans at once, all of which begin in step `first` and end in step `last`."""
+        for values, sums in ((self.jobs, jobs), (self.cpus, cpus)):
+            if first == last:
+                _put(values, first, sums.end - sums.begin)
+                continue
+            _put(values, first, sums.total - sums.begin)
+            _put(values, last, sums.end)
+            for index in range(max(0, first + 1), min(last, len(values))):
+                values[index] += sums.total
+
+
+def _put(values: list[float], index: int, amount: float) -> None:
+    if 0 <= index < len(values):
+        values[index] += amount
 
 
 def add_planned(

@@ -24,7 +24,8 @@ CEILING = 0.9  # over this in either, a node gets nothing (architecture.md, 3)
 BUSY = 0.7
 STALE_SAMPLE_S = 30.0
 SILENT_S = 15.0
-FEW = 12
+ATTENTION = {"bad": 0, "warn": 1, "quiet": 2, "good": 3}
+MOST_TILES = 60  # of more nodes, those that need attention are tiles and all are small fields
 NodeId = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 _SSH_FIXES = (
     ("host key", "the host key is another one: after a reinstallation run `rota platform up`"),
@@ -128,7 +129,10 @@ def list_page(
     counts = {tone: sum(tile.tone == tone for tile in tiles)
               for tone in ("good", "warn", "bad", "quiet")}  # fmt: skip
     wanted = [tile for tile in tiles if show in ("", tile.tone) and _matches(tile, q)]
-    return page(view, "nodes.html", tiles=wanted, total=len(tiles), counts=counts, q=q, show=show)
+    first = sorted(wanted, key=lambda tile: (ATTENTION[tile.tone], tile.node_id))[:MOST_TILES]
+    return page(view, "nodes.html", tiles=first if len(wanted) > MOST_TILES else wanted,
+                small=wanted if len(wanted) > MOST_TILES else [], total=len(tiles), counts=counts,
+                q=q, show=show)  # fmt: skip
 
 
 @router.get("/nodes/{node_id}", response_class=HTMLResponse)

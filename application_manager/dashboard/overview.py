@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from application_manager.dashboard.jobs import LIVE, shown, zones_of
 from application_manager.dashboard.render import View, page, view_of
 from application_manager.dashboard.services import health_of
 from application_manager.dashboard.words import LATE
-from common.db import Row, Transaction
+from common.db import Transaction
 from common.schedule import compile_schedule, spec_from_json
 
 Json = dict[str, Any]
@@ -70,22 +71,20 @@ def next_starts(transaction: Transaction, view: View, count: int) -> list[Json]:
     """Return the next due times of all schedules together, soonest first."""
     rows = transaction.all("soonest_schedules", now=view.now, limit=count)
     zones = zones_of(transaction, view, {row["instance_id"] for row in rows})
-    starts = [start for row in rows for start in _starts_of(row, view.now, count)]
-    starts.sort(key=lambda start: (start["due"], start["instance_id"]))
-    return [{**start, "zone": zones.get(start["instance_id"])} for start in starts[:count]]
-
-
-def _starts_of(row: Row, now: datetime, count: int) -> list[Json]:
-    spec = spec_from_json(row["spec"])
-    calendar = compile_schedule(spec)
-    if calendar is None:
-        return []
-    dues = calendar.due_between(now, now + timedelta(days=366), count)
-    return [
-        {"instance_id": row["instance_id"], "due": due, "stop": calendar.stop_time(due),
-         "machine": spec.machine, "instances": spec.instances}
-        for due in dues
-    ]  # fmt: skip
+    heap = [(row["next_due"], row["instance_id"], spec_from_json(row["spec"])) for row in rows]
+    starts: list[Json] = []
+    while heap and len(starts) < count:
+        due, name, spec = heapq.heappop(heap)
+        calendar = compile_schedule(spec)
+        if calendar is None:
+            continue
+        starts.append({"instance_id": name, "due": due, "stop": calendar.stop_time(due),
+                       "machine": spec.machine, "instances": spec.instances,
+                       "zone": zones.get(name)})  # fmt: skip
+        following = calendar.next_due(due)
+        if following is not None:
+            heapq.heappush(heap, (following, name, spec))
+    return starts
 
 
 def _with_share(job: Json, now: datetime) -> Json:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
-from application_manager.api.guard import Admin, Viewer
+from application_manager.api.guard import Admin
 from application_manager.api.parts import PartsDep
 from application_manager.dashboard.render import page, view_of
 from application_manager.domain.access import ROLE_NAMES
@@ -23,7 +23,7 @@ router = APIRouter(include_in_schema=False)
 def audit_page(
     request: Request,
     parts: PartsDep,
-    actor: Viewer,
+    actor: Admin,
     *,
     q: Annotated[str, Query(max_length=62)] = "",
     who: Annotated[str, Query(max_length=64)] = "",

@@ -3,12 +3,12 @@
 -- name: live_counts
 -- How many jobs are in each live state.
 SELECT state, COUNT(*) AS jobs FROM rota_scheduler.jobs
-WHERE shard BETWEEN 0 AND 15 AND state IN %(states)s GROUP BY state;
+WHERE shard IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) AND state IN %(states)s GROUP BY state;
 
 -- name: late_now
 -- Jobs that are due for over a minute and do not run yet.
 SELECT COUNT(*) AS jobs FROM rota_scheduler.jobs
-WHERE shard BETWEEN 0 AND 15 AND state IN ('WAITING', 'QUEUED', 'STARTING') AND due < %(before)s;
+WHERE shard IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) AND state IN ('WAITING', 'QUEUED', 'STARTING') AND due < %(before)s;
 
 -- name: outcomes_by_hour
 -- How the jobs of the last day ended, by the hour in which they were due.
@@ -26,7 +26,7 @@ WHERE state = 'active' AND next_due >= %(now)s AND next_due < %(until)s;
 -- What runs now, the soonest to stop first.
 SELECT job_id, instance_id, due, ordinal, attempt, state, reason, node, started_at, stop_at, lateness_ms
 FROM rota_scheduler.jobs
-WHERE shard BETWEEN 0 AND 15 AND state IN ('STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN')
+WHERE shard IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) AND state IN ('STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN')
 ORDER BY stop_at IS NULL, stop_at, job_id LIMIT %(limit)s;
 
 -- name: soonest_schedules
@@ -58,7 +58,7 @@ ORDER BY due DESC, job_id DESC LIMIT %(limit)s;
 SELECT job_id, instance_id, due, ordinal, attempt, state, reason, detail, node, started_at, ended_at,
        stop_at, exit_code, lateness_ms, count, until
 FROM rota_scheduler.jobs
-WHERE shard BETWEEN 0 AND 15 AND state IN %(states)s
+WHERE shard IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) AND state IN %(states)s
   AND (%(instance)s IS NULL OR instance_id = %(instance)s)
   AND (%(pattern)s IS NULL OR instance_id LIKE %(pattern)s)
   AND (%(node)s IS NULL OR node = %(node)s)
@@ -226,24 +226,29 @@ WHERE instance_id IN %(instances)s AND state = 'active';
 SELECT instance_id, spec, next_due FROM rota_scheduler.schedules
 WHERE state = 'active' AND next_due IS NOT NULL;
 
--- name: schedules_version
--- Changes whenever a schedule does.
-SELECT COUNT(*) AS schedules, MAX(applied_at) AS applied_at FROM rota_scheduler.schedules;
-
 -- name: typical_lengths
 -- How long jobs of each instance ran lately, in seconds.
 SELECT instance_id, AVG(TIMESTAMPDIFF(SECOND, started_at, ended_at)) AS seconds
 FROM rota_scheduler.jobs
 WHERE due >= %(since)s AND started_at IS NOT NULL AND ended_at IS NOT NULL GROUP BY instance_id;
 
--- name: past_intervals
--- When jobs ran, in a window.
-SELECT instance_id, started_at, ended_at, stop_at, state FROM rota_scheduler.jobs
-WHERE due >= %(since)s AND due < %(until)s AND started_at IS NOT NULL;
+-- name: past_load
+-- What ran in a window, summed by the steps in which jobs began and ended: how many, the CPUs they ask
+-- for, and both weighted with how far into its step each began and ended. Exact, in few rows.
+SELECT first_step, last_step, COUNT(*) AS jobs, SUM(begin_part) AS jobs_begin,
+       SUM(end_part) AS jobs_end, SUM(cpus) AS cpus, SUM(cpus * begin_part) AS cpus_begin,
+       SUM(cpus * end_part) AS cpus_end
+FROM (SELECT FLOOR(began) AS first_step, FLOOR(ended) AS last_step, began - FLOOR(began) AS begin_part,
+             ended - FLOOR(ended) AS end_part, cpus
+      FROM (SELECT TIMESTAMPDIFF(SECOND, %(since)s, j.started_at) / %(step_s)s AS began,
+                   TIMESTAMPDIFF(SECOND, %(since)s, COALESCE(j.ended_at, %(now)s)) / %(step_s)s AS ended,
+                   COALESCE(JSON_EXTRACT(i.spec, '$.cpus'), %(default_cpus)s) + 0.0 AS cpus
+            FROM rota_scheduler.jobs AS j
+            LEFT JOIN rota_app.instances AS i ON i.instance_id = j.instance_id
+            WHERE j.due >= %(earliest)s AND j.due < %(until)s AND j.started_at IS NOT NULL
+              AND COALESCE(j.ended_at, %(now)s) >= %(since)s) AS spans) AS steps
+GROUP BY first_step, last_step;
 
--- name: job_marks
--- The newest changes: what the page compares to see whether it is behind.
-SELECT MAX(event_id) AS event_id FROM rota_scheduler.job_events;
 
 -- name: zones_of
 -- The time zones of some instances; NULL is UTC.
@@ -265,7 +270,6 @@ FROM rota_scheduler.jobs
 WHERE due >= %(since)s AND (%(pattern)s IS NULL OR instance_id LIKE %(pattern)s)
 ORDER BY due DESC, job_id DESC LIMIT %(limit)s;
 
--- name: asked_cpus
--- The CPUs that instances ask for, those that ask.
-SELECT instance_id, JSON_EXTRACT(spec, '$.cpus') AS cpus FROM rota_app.instances
-WHERE NOT deleted AND JSON_EXTRACT(spec, '$.cpus') IS NOT NULL;
+-- name: specs_of
+-- Some instances as stored, to compare a plan with.
+SELECT instance_id, spec, image FROM rota_app.instances WHERE instance_id IN %(instances)s;

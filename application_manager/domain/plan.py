@@ -62,10 +62,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be done; nothing is done yet."""
+    """What would be done; nothing is done yet. `cancelled_jobs` belong to removed instances."""
 
     changes: tuple[Change, ...]
     etag: str
+    cancelled_jobs: tuple[str, ...] = ()
 
     @property
     def writes(self) -> list[Change]:

@@ -129,3 +129,26 @@ CREATE TABLE IF NOT EXISTS audit (
     detail TEXT NULL,
     INDEX by_target (target, audit_id)
 ) ENGINE=InnoDB;
+
+-- How far this service has read of another's append-only table.
+CREATE TABLE IF NOT EXISTS positions (
+    name VARCHAR(32) NOT NULL PRIMARY KEY,
+    position BIGINT NOT NULL
+) ENGINE=InnoDB;
+
+-- What webhooks are to be told: waiting, sent or given_up. One for each event and kind.
+CREATE TABLE IF NOT EXISTS notices (
+    notice_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    event_id BIGINT NOT NULL,
+    job_id VARCHAR(120) NOT NULL,
+    kind VARCHAR(16) NOT NULL,
+    url VARCHAR(2000) NOT NULL,
+    body TEXT NOT NULL,
+    state VARCHAR(16) NOT NULL,
+    tries INT NOT NULL DEFAULT 0,
+    next_try_at DATETIME(6) NOT NULL,
+    error VARCHAR(500) NULL,
+    created_at DATETIME(6) NOT NULL,
+    UNIQUE KEY by_event (event_id, kind),
+    INDEX by_state (state, next_try_at)
+) ENGINE=InnoDB;

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from common.errors import FatalError, Permanent, Retryable
@@ -62,6 +63,30 @@ class TopicSpec:
     partitions: int = 1
     compacted: bool = False
     retention: Mapping[str, str] = field(default_factory=dict)
+
+
+class Deed(StrEnum):
+    """What is allowed; reading and writing include describing."""
+
+    READ = "READ"
+    WRITE = "WRITE"
+
+
+class Resource(StrEnum):
+    """What it is allowed on."""
+
+    TOPIC = "TOPIC"
+    GROUP = "GROUP"
+
+
+@dataclass(frozen=True, order=True)
+class Access:
+    """One permission of one user on one thing, named literally."""
+
+    user: str
+    deed: Deed
+    resource: Resource
+    name: str
 
 
 class Pending(Protocol):

@@ -5,20 +5,21 @@ It knows no schema: `common.schedule.load` (schedule files) and the platform ini
 
     document = read_document(payload, "platform.yml")
     checker = Checker("platform.yml")
-    if document.root is not None:
-        fields = checker.mapping(document.root, "", known={"version"}, required={"version"})
+    if document.tree is not None:
+        fields = checker.mapping(document.tree, "", known={"version"}, required={"version"})
     ...
     problems = bounded([*document.problems, *checker.problems])
 
-A file may have problems and a root: what could be read is checked too, so that all is told at once.
+A file with problems may have a tree all the same: what could be read is checked too, so that all is
+told at once. Its `root` is None.
 """
 
 from common.documents.checker import Checker
 from common.documents.problem import Problem, bounded
-from common.documents.reader import Document, read_document
+from common.documents.reader import MOST_BYTES, Document, read_document
 from common.documents.tree import Mapping, Node, Scalar, Sequence, Unread
 
 __all__ = [
-    "Checker", "Document", "Mapping", "Node", "Problem", "Scalar", "Sequence", "Unread", "bounded",
-    "read_document",
+    "MOST_BYTES", "Checker", "Document", "Mapping", "Node", "Problem", "Scalar", "Sequence",
+    "Unread", "bounded", "read_document",
 ]  # fmt: skip

@@ -25,10 +25,18 @@ _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Document:
-    """What was read: a tree, or None where nothing could be built; and what is wrong with it."""
+    """What was read, and what is wrong with it.
 
-    root: Node | None
+    `root` is None where there is any problem; `tree` is what could be built all the same, for one
+    who wants to tell all that is wrong at once.
+    """
+
+    tree: Node | None
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def root(self) -> Node | None:
+        return None if self.problems else self.tree
 
 
 def read_document(payload: bytes | str, file: str) -> Document:
@@ -51,7 +59,7 @@ def _text_of(payload: bytes | str) -> str:
     try:
         raw = payload.encode() if isinstance(payload, str) else payload
         if len(raw) > MOST_BYTES:
-            raise UnreadableError("too_large", f"{len(raw)} bytes; at most {MOST_BYTES} are read",
+            raise UnreadableError("too_large", f"at most {MOST_BYTES} bytes are read",
                                   hint="split the file")  # fmt: skip
         return raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeError as error:

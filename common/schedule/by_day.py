@@ -24,12 +24,13 @@ _MOST_DAYS_KEPT = 16
 class ByDay(Form):
     """Due times written for local days. Any thread may use it, as `LocalZone`."""
 
+    __slots__ = ("_changing", "_days", "_zone")
     reach = 0  # how many days after its own a day's due times may fall, without a clock change
 
     def __init__(self, zone: LocalZone, days: Days) -> None:
         self._zone = zone
         self._days = days
-        self._changing: dict[int, Sequence[int]] = {}
+        self._changing: dict[int, Sequence[int]] | None = None  # by day; made when needed
 
     @abstractmethod
     def _on_plain(self, day: int, offset: int) -> DayDues:
@@ -80,7 +81,7 @@ class ByDay(Form):
                 break
             found, count = due, count - 1
             day = self.day_of(due)
-            if day is None or self._may_cross(day) or self._may_cross(day - 1):
+            if day is None or self._may_cross(day):
                 continue
             base, dues = self._on(day)
             first = bisect_right(dues, due - base)
@@ -106,12 +107,12 @@ class ByDay(Form):
         offset = self._zone.plain_offset(day)
         if offset is not None and (not self.reach or self._zone.plain_offset(day + 1) is not None):
             return self._on_plain(day, offset)
-        known = self._changing.get(day)
+        kept = self._changing
+        if kept is None or len(kept) >= _MOST_DAYS_KEPT:
+            kept = self._changing = {}
+        known = kept.get(day)
         if known is None:
-            known = self._on_changing(day) if self._zone.has_day(day) else ()
-            if len(self._changing) >= _MOST_DAYS_KEPT:
-                self._changing.clear()
-            self._changing[day] = known
+            known = kept[day] = self._on_changing(day) if self._zone.has_day(day) else ()
         return 0, known
 
     def _first_day(self, seconds: int) -> int:
@@ -128,6 +129,8 @@ class ByDay(Form):
 
 class AtTimes(ByDay):
     """The same times of day on each chosen day: daily and cron."""
+
+    __slots__ = ("_policies", "_times")
 
     def __init__(
         self, times_s: tuple[int, ...], policies: tuple[str, str], zone: LocalZone, days: Days
@@ -153,6 +156,7 @@ class AtTimes(ByDay):
 class Windows(ByDay):
     """Steps from each day's opening while before that window's end."""
 
+    __slots__ = ("_policies", "_step", "_window")
     reach = 1
 
     def __init__(self, recurrence: Recurrence, window: Window, zone: LocalZone, days: Days) -> None:
@@ -175,6 +179,8 @@ class Windows(ByDay):
 
 class Window:
     """From `start_time` to `end_time`, in seconds from the day's midnight. Frozen."""
+
+    __slots__ = ("ends_s", "opens_s")
 
     def __init__(self, recurrence: Recurrence) -> None:
         start, end = recurrence.start_time, recurrence.end_time

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from functools import cached_property
 
 from common.schedule.by_day import ByDay, Window, Windows, cron_form, daily_form
-from common.schedule.cron import parse_cron
-from common.schedule.days import days_of
+from common.schedule.days import Chosen
 from common.schedule.forms import Anchor, Elapsed, Form, Once, Steps
 from common.schedule.local_time import (
     EPOCH,
@@ -29,16 +27,27 @@ from common.schedule.spec import InstanceSpec, Recurrence
 
 
 class Calendar:
-    """All due times of one schedule."""
+    """All due times of one schedule. Any thread may use it: what it finds out is kept whole."""
 
-    def __init__(self, recurrence: Recurrence, timezone: str) -> None:
+    __slots__ = (
+        "_end", "_floor", "_form", "_last", "_last_by_end", "_recurrence", "_start", "_window",
+        "_zone",
+    )  # fmt: skip
+
+    def __init__(
+        self, recurrence: Recurrence, timezone: str, chosen: Chosen | None = None
+    ) -> None:  # fmt: skip
         self._recurrence = recurrence
         self._zone = zone_of(timezone)
         self._start = _bound(recurrence.start, self._zone)
         self._end = _bound(recurrence.end, self._zone)
         self._floor = FIRST_S if self._start is None else self._start - 1
-        self._last_by_end = LAST_S if self._end is None else self._end - 1
-        self._form = _form_of(recurrence, self._zone, self._start)
+        self._last_by_end = LAST_S - 1 if self._end is None else self._end - 1
+        self._form = _form_of(
+            recurrence, self._zone, self._start or 0, chosen or Chosen(recurrence)
+        )
+        is_counted = recurrence.max_jobs is not None and self._start is not None
+        self._last: int | None = None if is_counted else self._last_by_end
         has_times = recurrence.end_time is not None or recurrence.ends_at_midnight
         self._window = Window(recurrence) if has_times else None
 
@@ -69,7 +78,7 @@ class Calendar:
 
     def previous_due(self, at_or_before: datetime) -> datetime | None:
         """Return the last due time t <= at_or_before."""
-        seconds = min(seconds_of(at_or_before), self._last)
+        seconds = min(seconds_of(at_or_before), self._find_last())
         due = self._form.until(seconds) if seconds > self._floor else None
         return moment_of(due) if due is not None and due > self._floor else None
 
@@ -98,16 +107,16 @@ class Calendar:
         if seconds >= LAST_S:
             return None
         due = self._form.after(seconds)
-        return due if due is not None and due <= self._last else None
+        last = self._last if self._last is not None else self._find_last()
+        return due if due is not None and due <= last else None
 
-    @cached_property
-    def _last(self) -> int:
-        """The latest instant at which anything may be due."""
-        if self._recurrence.max_jobs is None or self._start is None:
-            return self._last_by_end
-        end = self._last_by_end + 1
-        nth = self._form.nth_after(self._floor, self._recurrence.max_jobs, end)
-        return self._floor if nth is None else nth
+    def _find_last(self) -> int:
+        """Return the latest instant at which anything may be due; `max_jobs` is counted once."""
+        if self._last is None:
+            count, end = self._recurrence.max_jobs or 0, self._last_by_end + 1
+            nth = self._form.nth_after(self._floor, count, end)
+            self._last = self._floor if nth is None else nth
+        return self._last
 
 
 def compile_schedule(spec: InstanceSpec) -> Calendar | None:
@@ -115,32 +124,27 @@ def compile_schedule(spec: InstanceSpec) -> Calendar | None:
     return Calendar(spec.schedule, spec.timezone) if spec.schedule else None
 
 
-def _form_of(recurrence: Recurrence, zone: LocalZone, start: int | None) -> Form:
-    excluded = frozenset(day.toordinal() for day in recurrence.exclude)
+def _form_of(recurrence: Recurrence, zone: LocalZone, start: int, chosen: Chosen) -> Form:
     if recurrence.form in {"once", "every"}:
-        return _anchored(recurrence, zone, start or 0, excluded)
-    cron = parse_cron(recurrence.cron) if recurrence.cron else None
-    days = days_of(cron, frozenset(recurrence.days), excluded)
-    if cron is not None:
-        return cron_form(cron, recurrence, zone, days)
+        return _anchored(recurrence, zone, start, chosen)
+    if chosen.cron is not None:
+        return cron_form(chosen.cron, recurrence, zone, chosen.days)
     if recurrence.form == "daily":
-        return daily_form(recurrence, zone, days)
-    return Windows(recurrence, Window(recurrence), zone, days)
+        return daily_form(recurrence, zone, chosen.days)
+    return Windows(recurrence, Window(recurrence), zone, chosen.days)
 
 
-def _anchored(
-    recurrence: Recurrence, zone: LocalZone, start: int, excluded: frozenset[int]
-) -> Form:  # fmt: skip
+def _anchored(recurrence: Recurrence, zone: LocalZone, start: int, chosen: Chosen) -> Form:
     if recurrence.form == "every" and recurrence.unit == "s":
-        return Elapsed(start, recurrence.step, zone, excluded)
+        return Elapsed(start, recurrence.step, zone, chosen)
     written = recurrence.start
     if written is None or written.tzinfo is not None:
         anchor = Anchor(zone.wall_at(start), start)
     else:
         anchor = Anchor(wall_of(written))
     if recurrence.form == "every":
-        return Steps(anchor, recurrence, zone, excluded)
-    return Once(Steps(anchor, recurrence, zone, excluded).first())
+        return Steps(anchor, recurrence, zone, chosen)
+    return Once(Steps(anchor, recurrence, zone, chosen).first())
 
 
 def _bound(written: datetime | None, zone: LocalZone) -> int | None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Iterator
 from datetime import date
+from functools import cache
 from typing import Protocol
 
-from common.schedule.cron import Cron
+from common.schedule.cron import Cron, parse_cron
+from common.schedule.spec import Recurrence
 
 HORIZON_DAYS = 366 * 41  # 29 February on one weekday comes every 28 years, or 40 over 2100
 LAST_DAY = date(9999, 12, 27).toordinal()
@@ -31,17 +33,30 @@ class Days(Protocol):
 
 
 class Weekdays:
-    """Days of the week, 0 is Monday. Frozen after it is made."""
+    """Days of the week, 0 is Monday.
+
+    Any thread may use it: it keeps the last stretch of days that it found nothing in, so that a
+    long list of excluded days is walked once and not for every zone and instance.
+    """
+
+    __slots__ = ("_excluded", "_free", "_is_every_day", "_weekdays")
 
     def __init__(self, weekdays: frozenset[int], excluded: frozenset[int]) -> None:
         self._weekdays = weekdays
         self._excluded = excluded
         self._is_every_day = not excluded and weekdays >= WEEK
+        self._free = (0, 0)
 
     def first_from(self, day: int) -> int | None:
         if self._is_every_day:
             return day if day <= LAST_DAY else None
-        return next((d for d in range(day, LAST_DAY + 1) if self._takes(d)), None)
+        first, last = self._free
+        if first <= day <= last:
+            return last
+        found = next((d for d in range(day, LAST_DAY + 1) if self._takes(d)), None)
+        if found is not None:
+            self._free = day, found
+        return found
 
     def last_until(self, day: int) -> int | None:
         if self._is_every_day:
@@ -53,15 +68,22 @@ class Weekdays:
 
 
 class CronDays:
-    """The dates of a cron text, month by month. Frozen after it is made."""
+    """The dates of a cron text, month by month. Any thread may use it, as `Weekdays`."""
+
+    __slots__ = ("_cron", "_excluded", "_free")
 
     def __init__(self, cron: Cron, excluded: frozenset[int]) -> None:
         self._cron = cron
         self._excluded = excluded
+        self._free = (0, 0)
 
     def first_from(self, day: int) -> int | None:
+        first, last = self._free
+        if first <= day <= last:
+            return last
         for found in self._days_from(day):
             if found not in self._excluded:
+                self._free = day, found
                 return found
         return None
 
@@ -105,10 +127,28 @@ class CronDays:
         return self._cron.month_days[monthrange(year, number)]
 
 
-def days_of(cron: Cron | None, weekdays: frozenset[int], excluded: frozenset[int]) -> Days:
-    """Choose by a cron text, or by days of the week."""
-    if cron is None:
-        return Weekdays(weekdays or WEEK, excluded)
-    if cron.is_weekly:
-        return Weekdays(frozenset((day - 1) % 7 for day in cron.weekdays), excluded)
-    return CronDays(cron, excluded)
+@cache
+def _known_weekdays(weekdays: frozenset[int]) -> Weekdays:
+    return Weekdays(weekdays, frozenset())
+
+
+def _weekdays(weekdays: frozenset[int], excluded: frozenset[int]) -> Weekdays:
+    """Share what excludes nothing: there are 127 of them."""
+    return Weekdays(weekdays, excluded) if excluded else _known_weekdays(weekdays)
+
+
+class Chosen:
+    """What a schedule says of days, the same in every zone: made once for many calendars."""
+
+    def __init__(self, recurrence: Recurrence) -> None:
+        excluded = frozenset(day.toordinal() for day in recurrence.exclude)
+        self.cron = parse_cron(recurrence.cron) if recurrence.cron else None
+        self.days: Days
+        self.has_excluded = bool(excluded)
+        if self.cron is None:
+            self.days = _weekdays(frozenset(recurrence.days) or WEEK, excluded)
+        elif self.cron.is_weekly:
+            weekdays = frozenset((day - 1) % 7 for day in self.cron.weekdays)
+            self.days = _weekdays(weekdays, excluded)
+        else:
+            self.days = CronDays(self.cron, excluded)

@@ -7,12 +7,11 @@ before it, and the n-th after it. Instants are whole seconds from 1970 (`local_t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from bisect import bisect_left
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date
 
-from common.schedule.days import LAST_DAY
+from common.schedule.days import LAST_DAY, Chosen
 from common.schedule.local_time import DAY_S, EPOCH_DAY, LAST_S, LocalZone, midnight_of
 from common.schedule.spec import Recurrence
 
@@ -22,6 +21,8 @@ MONTHS_BEFORE_10000 = 120_000
 
 class Form(ABC):
     """All due times of a schedule without its bounds."""
+
+    __slots__ = ()  # here and below: a million schedules may be resident
 
     @abstractmethod
     def after(self, seconds: int) -> int | None:
@@ -45,6 +46,8 @@ class Form(ABC):
 class Once(Form):
     """One written local time: mostly one instant, none in a skipped gap, two in an overlap."""
 
+    __slots__ = ("_instants",)
+
     def __init__(self, instants: tuple[int, ...]) -> None:
         self._instants = instants
 
@@ -56,41 +59,39 @@ class Once(Form):
 
 
 class Elapsed(Form):
-    """Every so many seconds from an instant; excluded are those on some local dates."""
+    """Every so many seconds from an instant, on the local dates that are not excluded."""
 
-    def __init__(self, start: int, step: int, zone: LocalZone, excluded: frozenset[int]) -> None:
+    __slots__ = ("_days", "_start", "_step", "_zone")
+
+    def __init__(self, start: int, step: int, zone: LocalZone, chosen: Chosen) -> None:
         self._start = start
         self._step = step
         self._zone = zone
-        self._excluded = excluded
-        self._excluded_days = sorted(excluded)
+        self._days = chosen.days if chosen.has_excluded else None
 
     def after(self, seconds: int) -> int | None:
         if seconds < self._start:
             due = self._start
         else:
             due = self._start + ((seconds - self._start) // self._step + 1) * self._step
-        while self._excluded and due <= LAST_S:
+        while self._days is not None and due <= LAST_S:
             day = self._zone.day_at(due)
-            if day not in self._excluded:
+            free = self._days.first_from(day)
+            if free is None or free == day:
                 break
-            while day in self._excluded:
-                day += 1
-            opening = self._zone.instant(midnight_of(day))
-            steps = max(1, -((due - opening) // self._step))
-            due += steps * self._step
+            opening = self._zone.instant(midnight_of(free))
+            due += max(1, -((due - opening) // self._step)) * self._step
         return due if due <= LAST_S else None
 
     def until(self, seconds: int) -> int | None:
         due = self._start + (seconds - self._start) // self._step * self._step
-        while self._excluded and due >= self._start:
+        while self._days is not None and due >= self._start:
             day = self._zone.day_at(due)
-            if day not in self._excluded:
+            free = self._days.last_until(day)
+            if free is None or free == day:
                 break
-            while day - 1 in self._excluded:
-                day -= 1
-            opening = self._zone.instant(midnight_of(day))
-            due -= max(1, -((opening - 1 - due) // self._step)) * self._step
+            closing = self._zone.instant(midnight_of(free + 1))
+            due -= max(1, -((closing - 1 - due) // self._step)) * self._step
         return due if due >= self._start else None
 
     def nth_after(self, seconds: int, count: int, end: int) -> int | None:
@@ -106,16 +107,15 @@ class Elapsed(Form):
 
     def _free_until(self, due: int, end: int) -> int:
         """Return an instant before which no step from `due` on is excluded."""
+        if self._days is None:
+            return min(end, LAST_S + 1)
         day = self._zone.day_at(due)
-        index = bisect_left(self._excluded_days, day)
-        if index == len(self._excluded_days):
-            return min(end, LAST_S)
         if self._zone.plain_offset(day) is None:
             return due + 1  # here a clock may show the same date twice: one step at a time
-        return min(end, self._zone.instant(midnight_of(self._excluded_days[index])))
+        return min(end, self._zone.instant(midnight_of(day + 1)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Anchor:
     """Where calendar steps begin: on the wall; `instant` where the file gave it an offset."""
 
@@ -126,8 +126,13 @@ class Anchor:
 class Steps(Form):
     """Every so many days or months on the zone's wall; months clamp from the anchor."""
 
+    __slots__ = (
+        "_anchor", "_day", "_days", "_first_month", "_is_months", "_policies", "_step", "_time_s",
+        "_zone",
+    )  # fmt: skip
+
     def __init__(
-        self, anchor: Anchor, recurrence: Recurrence, zone: LocalZone, excluded: frozenset[int]
+        self, anchor: Anchor, recurrence: Recurrence, zone: LocalZone, chosen: Chosen
     ) -> None:
         self._anchor = anchor
         self._day, self._time_s = EPOCH_DAY + anchor.wall // DAY_S, anchor.wall % DAY_S
@@ -136,7 +141,7 @@ class Steps(Form):
         self._is_months = recurrence.unit == "mo"
         self._policies = recurrence.dst_gap, recurrence.dst_overlap
         self._zone = zone
-        self._excluded = excluded
+        self._days = chosen.days
 
     def after(self, seconds: int) -> int | None:
         count = max(0, self._count_at(seconds) - STEPS_AROUND)
@@ -144,7 +149,10 @@ class Steps(Form):
             for due in self._on(day, count):
                 if due > seconds:
                     return due
-            count += 1
+            free = self._days.first_from(day)
+            if free is None:
+                break
+            count = max(count + 1, self._count_on(free))
         return None
 
     def until(self, seconds: int) -> int | None:
@@ -162,7 +170,10 @@ class Steps(Form):
 
     def _count_at(self, seconds: int) -> int:
         """Estimate how many steps lie before an instant; off by one at most."""
-        day = self._zone.day_at(seconds)
+        return self._count_on(self._zone.day_at(seconds))
+
+    def _count_on(self, day: int) -> int:
+        """Return how many steps lie before a day, or one more."""
         if self._is_months:
             return (_month_of(day) - self._first_month) // self._step
         return (day - self._day) // self._step
@@ -179,7 +190,7 @@ class Steps(Form):
         return date(year, number, min(date.fromordinal(self._day).day, length)).toordinal()
 
     def _on(self, day: int, count: int) -> tuple[int, ...]:
-        if day in self._excluded or day > LAST_DAY:
+        if day > LAST_DAY or self._days.first_from(day) != day:
             return ()
         if count == 0 and self._anchor.instant is not None:
             return (self._anchor.instant,)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
-from itertools import islice, pairwise
+from datetime import datetime, timedelta
+from itertools import islice, pairwise, takewhile
 
 import msgspec
 
@@ -16,16 +16,23 @@ from common.schedule.spec import InstanceSpec, Recurrence
 
 MOST_STARTS_AN_HOUR = 60
 DUES_TO_LOOK_AT = 12
+YEAR = timedelta(days=366)
 _Warning = tuple[str, str, str]
 
 
 def lint(
     entries: Iterable[Entry], instances: Iterable[InstanceSpec], now: datetime
 ) -> Iterator[Problem]:
-    """Yield warnings of entries without problems, and of the specs made of them."""
+    """Yield warnings of entries without problems, and of the specs made of them.
+
+    Of an inherited schedule the first instance is looked at that has these limits.
+    """
+    seen: set[tuple[int, str, int | None]] = set()
     for entry, spec in zip(entries, instances, strict=True):
-        if spec.schedule is None:
+        key = (id(spec.schedule), spec.overlap, spec.timeout_s)
+        if spec.schedule is None or key in seen:
             continue
+        seen.add(key)
         node, path = entry.place_of("schedule")
         for code, message, hint in _warnings(spec, spec.schedule, now):
             yield Problem(entry.file, node.line, node.column, path, code,
@@ -88,6 +95,7 @@ def _shortest_gap(recurrence: Recurrence, calendar: Calendar, now: datetime) -> 
     """Return the seconds between two due times, the least of the next few."""
     if recurrence.form in {"every", "window"} and recurrence.unit == "s":
         return recurrence.step
-    dues = list(islice(calendar.iterate(now), DUES_TO_LOOK_AT))
+    soon = takewhile(lambda due: due - now < YEAR, calendar.iterate(now))
+    dues = list(islice(soon, DUES_TO_LOOK_AT))
     gaps = [(later - sooner).total_seconds() for sooner, later in pairwise(dues)]
     return int(min(gaps)) if gaps else None

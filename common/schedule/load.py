@@ -77,11 +77,11 @@ def load_many(
 def _read_file(file: str, text: bytes | str, found: _Found) -> None:
     document = read_document(text, file)
     found.problems += document.problems
-    if document.root is None:
+    if document.tree is None:
         found.is_whole = False
         return
     checker = Checker(file)
-    root = checker.mapping(document.root, "", keys_of(FileKeys), required=("version", "instances"))
+    root = checker.mapping(document.tree, "", keys_of(FileKeys), required=("version", "instances"))
     if "version" in root:
         _check_version(checker, root["version"])
     timezone: str | None = "UTC"
@@ -93,6 +93,7 @@ def _read_file(file: str, text: bytes | str, found: _Found) -> None:
     found.entries += [
         reader.read(item, f"instances[{index}]") for index, item in enumerate(items or ())
     ]
+    reader.close()
     found.problems += checker.problems
 
 
@@ -132,7 +133,7 @@ class _FileReader:
 
     def __init__(self, checker: Checker, timezone: str | None, defaults: Node | None) -> None:
         self._checker = checker
-        self._checked_zones: set[str] = set()
+        self._zones: dict[str, None] = {}  # those of instances with an inherited schedule
         self._timezone = timezone
         self._defaults = None
         if defaults is not None:
@@ -162,13 +163,18 @@ class _FileReader:
                               "a `schedule` or `depends_on` is needed",
                               hint="add `schedule:` or `depends_on:`")  # fmt: skip
 
+    def close(self) -> None:
+        """Look whether an inherited schedule can be due, in every zone that it is used in."""
+        recurrence = None if self._defaults is None else self._defaults.values.get("schedule")
+        if self._defaults is not None and recurrence is not None:
+            zones = self._zones or ([self._timezone] if self._timezone else [])
+            check_times(self._checker, self._defaults.place_of("schedule"), recurrence, zones)
+
     def _check_times(self, entry: Entry) -> None:
-        """Look whether a schedule can be due; an inherited one once in each zone."""
-        recurrence = entry.values.get("schedule")
-        if recurrence is None or entry.timezone is None:
+        if entry.timezone is None:
             return
         if entry.part_of("schedule") is self._defaults:
-            if entry.timezone in self._checked_zones:
-                return
-            self._checked_zones.add(entry.timezone)
-        check_times(self._checker, entry.place_of("schedule"), recurrence, entry.timezone)
+            self._zones[entry.timezone] = None
+        elif "schedule" in entry.own.values:
+            recurrence = entry.own.values["schedule"]
+            check_times(self._checker, entry.place_of("schedule"), recurrence, [entry.timezone])

@@ -31,7 +31,8 @@ def seconds_of(moment: datetime) -> int:
 
 
 def moment_of(seconds: int) -> datetime:
-    return EPOCH + timedelta(seconds=seconds)
+    """Return the instant; what lies beyond the last one that can be written is that one."""
+    return EPOCH + timedelta(seconds=min(max(seconds, FIRST_S), LAST_S))
 
 
 def wall_of(written: datetime) -> int:

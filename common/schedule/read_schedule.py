@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from common.documents.problem import shorten
 from common.schedule import values
 from common.schedule.calendar import Calendar
 from common.schedule.cron import CronError, parse_cron
+from common.schedule.days import Chosen
 from common.schedule.model import ScheduleKeys, keys_of, limits_of, words_of
 from common.schedule.spec import Recurrence
 
@@ -63,17 +64,24 @@ def read_schedule(checker: Checker, node: Node, path: str) -> Recurrence | None:
 
 
 def check_times(
-    checker: Checker, place: tuple[Node, str], recurrence: Recurrence, timezone: str
+    checker: Checker, place: tuple[Node, str], recurrence: Recurrence, zones: Iterable[str]
 ) -> None:
-    """Note, at the schedule's mapping, bounds the wrong way round and what can never be due."""
-    calendar = Calendar(recurrence, timezone)
-    start, end = calendar.bounds
-    if start is not None and end is not None and end <= start:
-        checker.add(*place, "end_before_start", "`end` is not after `start`",
-                    hint="a due time exists where start <= t < end")  # fmt: skip
-    elif calendar.first_due() is None:
-        checker.add(*place, "never_due", "this schedule can never be due",
-                    hint="look at its bounds, days, exclude and dst_gap")  # fmt: skip
+    """Note, at the schedule's mapping, bounds the wrong way round and what can never be due.
+
+    One problem for all the zones it is used in.
+    """
+    chosen = Chosen(recurrence)
+    for timezone in zones:
+        calendar = Calendar(recurrence, timezone, chosen)
+        start, end = calendar.bounds
+        if start is not None and end is not None and end <= start:
+            checker.add(*place, "end_before_start", "`end` is not after `start`",
+                        hint="a due time exists where start <= t < end")  # fmt: skip
+            return
+        if calendar.first_due() is None:
+            checker.add(*place, "never_due", f"this schedule can never be due in {timezone}",
+                        hint="look at its bounds, days, exclude and dst_gap")  # fmt: skip
+            return
 
 
 class _ScheduleReader:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from common.documents import Checker, Problem
 from common.schedule.entry import Entry
 
+MOST_CYCLES = 20  # where all wait for all, there are as many as dependencies
 
-def check_together(entries: Iterable[Entry], known: set[str] | None) -> list[Problem]:
+
+def check_together(entries: Sequence[Entry], known: set[str] | None) -> list[Problem]:
     """Return what is wrong between instances; `known` None: not all parents can be known."""
     problems: list[Problem] = []
     by_id: dict[str, Entry] = {}
@@ -21,9 +24,9 @@ def check_together(entries: Iterable[Entry], known: set[str] | None) -> list[Pro
                                  f"{entry.id!r} stands also in {first.file} on line "
                                  f"{first.own.nodes['id'].line}")  # fmt: skip
     if known is not None:
-        for entry in by_id.values():
+        for entry in entries:
             problems += _unknown_parents(entry, by_id.keys() | known)
-    for cycle in _cycles(by_id):
+    for cycle in islice(_cycles(by_id), MOST_CYCLES):
         problems += _problem(by_id[cycle[0]], "depends_on", "cycle",
                              f"these wait for each other: {' → '.join(cycle)}")  # fmt: skip
     return problems

@@ -7,6 +7,7 @@ happens (also at a re-key), before anything of ours is sent.
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -32,6 +33,10 @@ _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "a
 
 class ParamikoDoor:
     """Opens connections; holds nothing itself."""
+
+    def __init__(self) -> None:
+        # the driver logs what it also raises; without a handler that reaches a terminal's stderr
+        logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
     def connect(self, target: SshTarget, timeout_s: float = 10.0) -> ParamikoConnection:
         if not target.host_key:

@@ -23,6 +23,18 @@ Key = tuple[str, int]
 """Job and attempt."""
 
 
+class Told(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One candidate as it stood when a node was chosen, and the verdict on it in words."""
+
+    node: str
+    verdict: str
+    cpu: float | None = None
+    ram: float | None = None
+    load: float | None = None
+    sample_age_s: float | None = None
+    jobs: int | None = None
+
+
 class Deployment(msgspec.Struct, frozen=True):
     """One attempt. `command` None: a kill came before its start, and no start will be obeyed.
 
@@ -46,7 +58,7 @@ class Deployment(msgspec.Struct, frozen=True):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     why_not: Mapping[str, str] = {}
-    explanation: tuple[Mapping[str, Any], ...] = ()
+    explanation: tuple[Told, ...] = ()
     kill_failed: bool = False
     stops_sent: int = 0
     is_commanded: bool = False
@@ -103,7 +115,7 @@ class Placing(msgspec.Struct, frozen=True):
 
     node: str
     load: float | None
-    explanation: tuple[Mapping[str, Any], ...]
+    explanation: tuple[Told, ...]
 
 
 def place(deployment: Deployment, placing: Placing, now: datetime) -> Deployment:

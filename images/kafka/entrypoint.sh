@@ -11,6 +11,9 @@ advertised=${ROTA_KAFKA_ADVERTISED:-127.0.0.1:$port}
 voters=${ROTA_KAFKA_VOTERS:-$node_id@127.0.0.1:$controller_port}
 cluster_id=${ROTA_KAFKA_CLUSTER_ID:-cm90YS1vbmUtbWFjaGluZQ}
 users_file=${ROTA_KAFKA_USERS_FILE:-}
+tls_file=${ROTA_KAFKA_TLS_FILE:-}
+ca_file=${ROTA_KAFKA_CA_FILE:-}
+health_port=${ROTA_KAFKA_HEALTH_PORT:-9094}
 data=/var/lib/kafka
 settings=/etc/kafka/server.properties
 
@@ -60,16 +63,37 @@ write_secured() {
         scram+=(--add-scram "SCRAM-SHA-512=[name=$user,password=$password]")
     done < "$users_file"
     [ -n "$admin" ] || refuse "$users_file names no user"
+    local kind=SASL_PLAINTEXT
+    [ -z "$tls_file" ] || { write_encrypted; kind=SASL_SSL; }
     local credentials="username=\"$admin\" password=\"$admin_password\""
     cat >> "$settings" <<END
-listener.security.protocol.map=CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT
+listener.security.protocol.map=CLIENT:$kind,HEALTH:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:$admin
+allow.everyone.if.no.acl.found=false
 sasl.enabled.mechanisms=SCRAM-SHA-512
 sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512
 sasl.mechanism.controller.protocol=PLAIN
 listener.name.client.sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.client.scram-sha-512.sasl.jaas.config=$login.scram.ScramLoginModule required $credentials;
+listener.name.health.sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.health.scram-sha-512.sasl.jaas.config=$login.scram.ScramLoginModule required $credentials;
 listener.name.controller.sasl.enabled.mechanisms=PLAIN
 listener.name.controller.plain.sasl.jaas.config=$login.plain.PlainLoginModule required $credentials user_$admin="$admin_password";
+END
+}
+
+# TLS for all that comes over the network; the machine's own health check asks without it.
+write_encrypted() {
+    [ -r "$tls_file" ] || refuse "ROTA_KAFKA_TLS_FILE=$tls_file is not readable by uid $(id -u)"
+    [ -r "$ca_file" ] || refuse "ROTA_KAFKA_CA_FILE=$ca_file is not readable by uid $(id -u)"
+    sed -i "s#^listeners=.*#&,HEALTH://127.0.0.1:$health_port#" "$settings"
+    cat >> "$settings" <<END
+listener.name.client.ssl.keystore.type=PEM
+listener.name.client.ssl.keystore.location=$tls_file
+listener.name.client.ssl.truststore.type=PEM
+listener.name.client.ssl.truststore.location=$ca_file
+listener.name.client.ssl.enabled.protocols=TLSv1.3,TLSv1.2
 END
 }
 

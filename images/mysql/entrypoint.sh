@@ -47,5 +47,15 @@ fi
     fi
 } > "$statements"
 
+# With a certificate nobody is served in plain over the network.
+encrypted=()
+if [ -n "${ROTA_MYSQL_TLS_CERT_FILE:-}" ]; then
+    for file in "$ROTA_MYSQL_TLS_CERT_FILE" "$ROTA_MYSQL_TLS_KEY_FILE" "$ROTA_MYSQL_CA_FILE"; do
+        [ -r "$file" ] || refuse "$file is not readable by uid $(id -u)"
+    done
+    encrypted=(--ssl-cert="$ROTA_MYSQL_TLS_CERT_FILE" --ssl-key="$ROTA_MYSQL_TLS_KEY_FILE"
+        --ssl-ca="$ROTA_MYSQL_CA_FILE" --require-secure-transport=ON --tls-version=TLSv1.2,TLSv1.3)
+fi
+
 exec "$server" --init-file="$statements" --port="${ROTA_MYSQL_PORT:-3306}" \
-    --bind-address="${ROTA_MYSQL_BIND:-0.0.0.0}"
+    --bind-address="${ROTA_MYSQL_BIND:-0.0.0.0}" "${encrypted[@]}"

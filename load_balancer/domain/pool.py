@@ -1,7 +1,7 @@
 """All nodes in order of load, as heaps, so that a choice among 10,000 costs microseconds. Pure.
 
 One heap for each kind of job seen: labels asked, standalone or shared. An entry is valid while its
-number is its node's latest; whatever changes a node pushes a new one.
+number is its node's latest; who changes a node must `touch` it, which pushes a new one.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Pool:
                 heapq.heappush(heap, entry)
 
     def pick(self, need: Need, wish: Wish = NO_WISH) -> Candidate | None:
-        """Return the least loaded node that may have the job; debit it and `touch` it, or not.
+        """Return the least loaded node that may have the job; it is not debited.
 
         Nodes without a sibling of the job come first, the one to be avoided last.
         """
@@ -68,7 +68,7 @@ class Pool:
         while heap:
             entry = heap[0]
             candidate = self._valid(entry)
-            if candidate is None or closed(candidate) is not None:
+            if candidate is None:
                 heapq.heappop(heap)
                 continue
             node = candidate.node
@@ -84,9 +84,9 @@ class Pool:
 
     def next_best(self, need: Need, count: int) -> list[Candidate]:
         """Return a few of the least loaded nodes for the job, to be told beside the chosen one."""
-        heap = self._heap_of(need)
-        found = (self._valid(entry) for entry in heap[: 4 * count])
-        return sorted((one for one in found if one is not None), key=rank)[:count]
+        best = sorted(self._heap_of(need)[: 2 * count])
+        found = (self._valid(entry) for entry in best)
+        return [one for one in found if one is not None][:count]
 
     def refusals(self, need: Need) -> Iterator[tuple[str, str]]:
         """Yield each node that may not have the job, and why."""
@@ -119,4 +119,4 @@ def _is_of_kind(candidate: Candidate, kind: Kind) -> bool:
     is_standalone, labels = kind
     if is_standalone and candidate.jobs > 0:
         return False
-    return all(candidate.labels.get(name) == value for name, value in labels)
+    return not labels or all(candidate.labels.get(name) == value for name, value in labels)

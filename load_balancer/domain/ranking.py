@@ -87,19 +87,19 @@ def closed(candidate: Candidate) -> str | None:
     if candidate.has_standalone:
         return "reserved for a standalone job"
     if candidate.cpu is not None:
-        cpu, ram = candidate.expected
-        if cpu > CEILING:
+        if candidate.cpu + candidate.debit_cpu > CEILING:
             return f"over {CEILING:.0%} of its CPU"
-        if ram > CEILING:
+        if (candidate.ram or 0.0) + candidate.debit_ram > CEILING:
             return f"over {CEILING:.0%} of its memory"
     return None
 
 
 def unfit(candidate: Candidate, need: Need) -> str | None:
     """Say why a node does not suit this job, whatever its load; None where it does."""
-    missing = [f"{k}={v}" for k, v in need.labels.items() if candidate.labels.get(k) != v]
-    if missing:
-        return f"lacks {', '.join(missing)}"
+    if need.labels:
+        missing = [f"{k}={v}" for k, v in need.labels.items() if candidate.labels.get(k) != v]
+        if missing:
+            return f"lacks {', '.join(missing)}"
     if need.cpus > candidate.cpus:
         return f"has {candidate.cpus:g} CPUs, {need.cpus:g} asked"
     if need.memory_bytes > candidate.memory_bytes:
@@ -122,6 +122,7 @@ def rank(candidate: Candidate) -> tuple[float, float]:
     """
     if candidate.cpu is None:
         return 2.0, candidate.last_used
-    cpu, ram = candidate.expected
-    load = 2 * cpu * ram / (cpu + ram) if cpu > 0 and ram > 0 else 0.0
+    cpu = candidate.cpu + candidate.debit_cpu
+    ram = (candidate.ram or 0.0) + candidate.debit_ram
+    load = 2 * cpu * ram / (cpu + ram) if cpu > 0 and ram > 0 else 0.0  # inlined: the hottest line
     return load, cpu + ram

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import partial
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import msgspec
@@ -15,7 +17,7 @@ from common.clock import Clock
 from common.config import Settings
 from common.errors import ConfigError
 from common.lifecycle import VERSION, Context, Loop, Service, every, forever, run
-from common.messages import node_commands
+from common.messages import NODES, node_commands
 from node_manager.client.cleaner import Cleaner, ImageBook, disk_used_of
 from node_manager.client.deadlines import Deadlines, Lane
 from node_manager.client.domain.container import Owner, Policy, read_policy
@@ -25,10 +27,20 @@ from node_manager.client.hands import Parts
 from node_manager.client.journal import Journal
 from node_manager.client.log_server import LogSource, start_log_server
 from node_manager.client.log_store import LogStore
-from node_manager.client.machine import Heartbeats, Identity, Watch, Ways, read_boot_id
+from node_manager.client.machine import (
+    Heartbeats,
+    Identity,
+    Watch,
+    Ways,
+    read_boot_id,
+    watchdog_error,
+)
 from node_manager.client.pulls import Pulls
 from node_manager.client.reports import Outbox
 from node_manager.client.service import Agent
+from node_manager.client.standing import NameRegister
+from node_manager.client.steady_clock import SteadyClock
+from node_manager.client.watchdog import ALIVE
 
 WORKERS = {Lane.NORMAL: 4, Lane.URGENT: 2}
 SWEEP_S = 5.0
@@ -37,49 +49,79 @@ CLEAN_S = 60.0
 
 def build(context: Context) -> Service:
     """Make the client from its settings; nothing here needs Kafka or Docker to be up."""
-    settings, clock = context.settings, context.clock
+    settings, clock = context.settings, SteadyClock(context.clock)
     identity = _identity(settings)
     bus = KafkaBus(settings.kafka(), f"client-{identity.node_id}")
     producer = bus.producer()
-    parts = _parts(settings, clock, identity.node_id, producer)
+    parts = _parts(settings, clock, identity, producer)
     agent = Agent(parts)
-    source = LogSource(parts.engine, parts.logs, settings.secret("CLIENT_TOKEN"))
-    server = start_log_server(source, settings.text("CLIENT_BIND", "0.0.0.0"), identity.log_port)
+    server = _log_server(settings, parts, identity.log_port)
     receiver = Receiver(
         bus, producer, f"client-{identity.node_id}", node_commands(identity.node_id), agent.handle
     )
-    disk_used = disk_used_of(_journal_path(settings).parent)
-    cleaner = Cleaner(parts.engine, parts.journal, parts.images, disk_used)
-    heartbeats = Heartbeats(agent, identity, Ways(parts.engine, producer, clock))
+    names = Receiver(bus, producer, None, NODES, parts.register.hear)
+    parts.register.follow(names.caught_up, agent.changed.set)
+    cleaner = _cleaner(settings, parts)
+    ways = Ways(parts.engine, producer, context.clock, parts.register)
+    heartbeats = Heartbeats(agent, identity, ways)
 
     def close() -> None:
         server.shutdown()
-        for open_one in (receiver, producer, bus, parts.pulls, parts.engine, parts.journal):
+        for open_one in (receiver, names, producer, bus, parts.pulls, parts.engine, parts.journal):
             open_one.close()
 
+    clock.believe(parts.register.has_clock_complaint, heartbeats.heard_for_s)
     agent.recover()
     return Service(
         loops=[
             forever("commands", receiver.run_once, receiver.wake),
+            forever("names", names.run_once, names.wake),
             forever("beats", heartbeats.run_once, heartbeats.wake),
             *_loops(agent, parts, cleaner),
         ],
         checks={
-            "docker": agent.docker_error,
+            **_checks(settings, clock, parts, agent),
             "kafka": lambda: bus.ping(5.0),
             "disk": cleaner.disk_error,
         },
-        figures={
-            "containers": lambda: len(agent.containers()),
-            "reports_waiting": lambda: len(parts.outbox),
-        },
+        figures=_figures(agent, parts),
         close=close,
         producer=producer,
     )
 
 
-def _parts(settings: Settings, clock: Clock, node_id: str, producer: Producer) -> Parts:
-    owner = Owner(settings.text("PLATFORM", "rota"), node_id)
+def _figures(agent: Agent, parts: Parts) -> dict[str, Callable[[], float]]:
+    return {
+        "containers": lambda: len(agent.containers()),
+        "reports_waiting": lambda: len(parts.outbox),
+    }
+
+
+def _log_server(settings: Settings, parts: Parts, port: int) -> ThreadingHTTPServer:
+    source = LogSource(parts.engine, parts.logs, settings.secret("CLIENT_TOKEN"))
+    return start_log_server(source, settings.text("CLIENT_BIND", "0.0.0.0"), port)
+
+
+def _cleaner(settings: Settings, parts: Parts) -> Cleaner:
+    disk_used = disk_used_of(_journal_path(settings).parent)
+    return Cleaner(parts.engine, parts.journal, parts.images, disk_used)
+
+
+def _checks(
+    settings: Settings, clock: SteadyClock, parts: Parts, agent: Agent
+) -> dict[str, Callable[[], str | None]]:
+    folder = settings.optional("CLIENT_RUN_FOLDER")
+    alive = Path(folder, ALIVE) if folder else None
+    return {
+        "docker": agent.docker_error,
+        "name": parts.register.error,
+        "clock": clock.error,
+        "watchdog": partial(watchdog_error, alive, clock),
+    }
+
+
+def _parts(settings: Settings, clock: Clock, identity: Identity, producer: Producer) -> Parts:
+    owner = Owner(settings.text("PLATFORM", "rota"), identity.node_id)
     path = _journal_path(settings)
     engine = DockerEngine(owner, settings.text("CLIENT_DOCKER", SOCKET))
     journal = Journal(path, clock.now())  # it makes the folder
@@ -88,6 +130,7 @@ def _parts(settings: Settings, clock: Clock, node_id: str, producer: Producer) -
         owner=owner, policy=_policy(settings), clock=clock, engine=engine,
         journal=journal, deadlines=Deadlines(clock), outbox=Outbox(producer), images=images,
         pulls=Pulls(engine, images.note_pulled), logs=LogStore(path.parent / "logs"),
+        register=NameRegister(identity.node_id, identity.boot_id, identity.address, clock),
     )  # fmt: skip
 
 

@@ -44,6 +44,7 @@ from node_manager.client.journal import Journal
 from node_manager.client.log_store import LogStore
 from node_manager.client.pulls import Pulls
 from node_manager.client.reports import Outbox
+from node_manager.client.standing import NameRegister
 
 _log = logger("client")
 
@@ -62,6 +63,7 @@ class Parts:
     pulls: Pulls
     logs: LogStore
     images: ImageBook
+    register: NameRegister
 
 
 class Hands:
@@ -132,13 +134,19 @@ class Hands:
         """Ask for the image; that it cannot be had is told when it is needed."""
         self._parts.journal.mark(key, fetched=True)
         command = self._parts.journal.get(key).command
-        if command is not None and not self._parts.engine.has_image(command.spec.image):
+        if command is None or not self._parts.policy.allows(command.spec.image):
+            return
+        if not self._parts.engine.has_image(command.spec.image):
             self._parts.pulls.request(command.spec.image, key, lambda *_: None)
 
     def _create(self, key: Key) -> bool:
         command = self._parts.journal.get(key).command
         if command is None:
             return False
+        if not self._parts.policy.allows(command.spec.image):
+            words = f"the machine's policy does not allow the image {command.spec.image}"
+            self._fail(key, StopCause.CREATE_FAILED, words)
+            return True
         try:
             plan = plan_container(command, self._parts.owner, self._parts.policy)
             self._parts.engine.create(plan)

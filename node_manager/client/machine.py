@@ -14,10 +14,12 @@ from common.errors import ConfigError, Retryable
 from common.messages import NODE_HEARTBEATS, NodeHeartbeat, encode, key_of
 from node_manager.client.engine import Engine, EventStream, MachineInfo
 from node_manager.client.service import Agent
+from node_manager.client.standing import NameRegister
 
 HEARTBEAT_S = 5.0
 LEAST_GAP_S = 0.1
 EVENTS_FOR_S = 50.0
+WATCHDOG_SILENT_S = 30.0
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -40,11 +42,12 @@ class Identity:
 
 @dataclass(frozen=True)
 class Ways:
-    """Where heartbeats get their facts, and where they go."""
+    """Where heartbeats get their facts, and where they go; `clock` is the machine's own."""
 
     engine: Engine
     producer: Producer
     clock: Clock
+    register: NameRegister
 
 
 class Heartbeats:
@@ -54,7 +57,9 @@ class Heartbeats:
         self._agent = agent
         self._identity = identity
         self._engine, self._producer, self._clock = ways.engine, ways.producer, ways.clock
+        self._register = ways.register
         self._sequence = 0
+        self._heard_since: float | None = None
         self._info = MachineInfo(0.0, 0)
 
     def run_once(self) -> float:
@@ -66,8 +71,19 @@ class Heartbeats:
         self._agent.changed.clear()
         message = self.message()
         pending = self._producer.send(NODE_HEARTBEATS, key_of(message), encode(message))
-        pending.wait(HEARTBEAT_S)
+        sent_at = self._clock.monotonic()
+        try:
+            pending.wait(HEARTBEAT_S)
+        except Retryable:
+            self._heard_since = None
+            raise
+        self._heard_since = self._heard_since or sent_at
         return LEAST_GAP_S
+
+    def heard_for_s(self) -> float:
+        """Return for how long every heartbeat has reached Kafka."""
+        since = self._heard_since
+        return 0.0 if since is None else self._clock.monotonic() - since
 
     def message(self) -> NodeHeartbeat:
         """Write the next heartbeat."""
@@ -75,6 +91,8 @@ class Heartbeats:
         error = self._agent.docker_error()
         if error is None and not self._info.cpus:
             error = self._ask_machine()
+        # Who does not hold the name must not be taken for a holder on which nothing runs.
+        error = self._register.error() or error
         who = self._identity
         return NodeHeartbeat(
             time=self._clock.now(),
@@ -153,3 +171,11 @@ def read_boot_id(marker: Path | None = None) -> str:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{marker} of ROTA_CLIENT_RUN_FOLDER: {error}") from error
     return found
+
+
+def watchdog_error(alive: Path | None, clock: Clock) -> str | None:
+    """Say that the machine's watchdog died; None also where none was ever seen."""
+    if alive is None or not alive.exists():
+        return None
+    silent_s = clock.now().timestamp() - alive.stat().st_mtime
+    return f"silent for {silent_s:.0f} s" if silent_s > WATCHDOG_SILENT_S else None

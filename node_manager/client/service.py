@@ -23,7 +23,7 @@ from common.messages import (
     StopContainer,
 )
 from node_manager.client.deadlines import Lane
-from node_manager.client.domain.actions import Wait
+from node_manager.client.domain.actions import Announce, Fetch, Finish, Wait
 from node_manager.client.domain.attempt import (
     Accepted,
     Entry,
@@ -33,10 +33,12 @@ from node_manager.client.domain.attempt import (
     Seen,
     Sent,
     Status,
+    key_of_entry,
 )
 from node_manager.client.domain.decide import decide
 from node_manager.client.engine import EngineUnavailableError
 from node_manager.client.hands import Hands, Parts
+from node_manager.client.standing import Standing, StandingUnknownError
 
 MOST_ACTIONS = 12
 """From create to removal an attempt takes 8; more means that something fights with us."""
@@ -72,24 +74,24 @@ class Agent:
             self.touch(key)
 
     def handle(self, batch: Sequence[Received]) -> None:
-        """Take commands: on disk first, then to the workers."""
+        """Take commands: on disk first, then to the workers.
+
+        Raises `StandingUnknownError`, nothing taken, while it is not known whose they are.
+        """
+        standing = self._parts.register.standing()
+        if standing is Standing.UNKNOWN:
+            raise StandingUnknownError(self._parts.register.error())
         entries: list[Entry] = []
         keys: dict[Key, Lane] = {}
         for received in batch:
-            match received.message:
-                case StartContainer() as start if start.node_id == self._parts.owner.node_id:
-                    key = Key(start.job_id, start.attempt)
-                    entries.append(Accepted(start))
-                    keys.setdefault(key, Lane.NORMAL)
-                case StopContainer() as stop if stop.node_id == self._parts.owner.node_id:
-                    key = Key(stop.job_id, stop.attempt)
-                    now = self._parts.clock.now()
-                    entries.append(
-                        Revoked(stop.job_id, stop.attempt, stop.epoch, stop.grace_s, now)
-                    )
-                    keys[key] = Lane.URGENT
-                case other:
-                    _log.warning("command_not_for_us", type=type(other).__name__)
+            entry = self._entry_of(received.message)
+            if entry is None or not (standing is Standing.HOLDER or self._is_known(entry)):
+                _log.warning("command_not_for_us", type=type(received.message).__name__)
+                continue
+            entries.append(entry)
+            lane = Lane.URGENT if isinstance(entry, Revoked) else Lane.NORMAL
+            key = key_of_entry(entry)
+            keys[key] = min(lane, keys.get(key, lane))
         self._refuse_stale(entries)
         self._parts.journal.append(entries)
         for key, lane in keys.items():
@@ -97,6 +99,22 @@ class Agent:
             if finished is not None:  # asked again: the answer may have been lost
                 self._parts.outbox.put(finished)
             self.touch(key, lane)
+
+    def _entry_of(self, message: object) -> Entry | None:
+        node_id = self._parts.owner.node_id
+        match message:
+            case StartContainer() if message.node_id == node_id:
+                return Accepted(message)
+            case StopContainer() if message.node_id == node_id:
+                now = self._parts.clock.now()
+                return Revoked(message.job_id, message.attempt, message.epoch, message.grace_s, now)
+            case _:
+                return None
+
+    def _is_known(self, entry: Entry) -> bool:
+        """Tell whether a machine without the name must heed it: a stop of what runs here."""
+        key = key_of_entry(entry)
+        return isinstance(entry, Revoked) and self._parts.journal.get(key).epoch >= 0
 
     def touch(self, key: Key, lane: Lane = Lane.URGENT) -> None:
         """Let a worker look at an attempt now."""
@@ -195,9 +213,11 @@ class Agent:
 
     def _step(self, key: Key) -> None:
         """Decide and do, until there is nothing to do for now."""
+        seen, is_stale = None, True
         for _ in range(MOST_ACTIONS):
-            seen = self._parts.engine.inspect(key.name)
-            self._remember_sight(key, seen)
+            if is_stale:
+                seen = self._parts.engine.inspect(key.name)
+                self._remember_sight(key, seen)
             record = self._parts.journal.get(key)
             action = decide(key, record, seen, self._parts.clock.now())
             if isinstance(action, Wait):
@@ -207,6 +227,7 @@ class Agent:
                 return
             if not self._hands.carry_out(key, action, seen):
                 return
+            is_stale = not isinstance(action, Announce | Fetch | Finish)  # they touch no container
         self._parts.deadlines.put(key, self._parts.clock.now() + RETRY_AFTER, Lane.NORMAL)
 
     def _remember_sight(self, key: Key, seen: Seen | None) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from common.errors import Permanent
 
+_EVERYWHERE = {"0.0.0.0", "*", "[::]"}
+
 
 class StrangeFactsError(Permanent):
     """The machine's answer is not complete."""
@@ -58,6 +60,18 @@ class Facts:
     images: frozenset[str] = frozenset()
     tags: dict[str, str] = field(default_factory=dict)
     containers: dict[str, ContainerFact] = field(default_factory=dict)
+    inodes_free: int = -1
+    memory_free: int = 1 << 62
+    load: float = 0.0
+    clock_synchronised: str = ""
+    is_read_only: bool = False
+    docker_at_boot: str = ""
+    docker_storage: str = ""
+    docker_sockets: tuple[str, ...] = ()
+    foreign_containers: tuple[str, ...] = ()
+    job_containers: int = 0
+    listening: dict[int, str] = field(default_factory=dict)
+    listening_everywhere: frozenset[int] = frozenset()
 
 
 def parse_facts(text: str) -> Facts:
@@ -86,6 +100,18 @@ def parse_facts(text: str) -> Facts:
             images=frozenset(words[0] for words in lines.get("image", [])),
             tags={words[1]: words[0] for words in lines.get("tag", [])},
             containers={c.service: c for c in map(_container, lines.get("container", []))},
+            inodes_free=int(first("inodes_free", "-1")),
+            memory_free=int(first("memory_free_kib", str(1 << 52))) << 10,
+            load=float(first("load", "0")), clock_synchronised=first("synchronised"),
+            is_read_only="read_only" in lines, docker_at_boot=first("docker_at_boot"),
+            docker_storage=first("docker_storage"),
+            docker_sockets=tuple(words[0] for words in lines.get("docker_socket", [])),
+            foreign_containers=tuple(words[0] for words in lines.get("foreign", [])),
+            job_containers=int(first("jobs", "0")),
+            listening={int(words[0]): words[2] for words in lines.get("listen", [])},
+            listening_everywhere=frozenset(
+                int(words[0]) for words in lines.get("listen", []) if words[1] in _EVERYWHERE
+            ),
         )  # fmt: skip
     except (ValueError, IndexError) as error:
         raise StrangeFactsError(f"a line of the machine's facts is strange: {error}") from error

@@ -22,6 +22,7 @@ MYSQL_USERS = {
     "scheduler": "rota_scheduler", "deployment_manager": "rota_deployer",
     "node_manager": "rota_nodes", "application_manager": "rota_app",
 }  # fmt: skip
+CA = "ca.pem"
 MAP = "/etc/rota/platform.json"
 CLIENT_FOLDER = "/var/lib/rota/client"  # not there in the container: the image keeps it from root
 
@@ -58,7 +59,8 @@ def secrets_of(service: str) -> dict[str, str]:
         files["mysql_password"] = f"mysql_{MYSQL_USERS[service]}"
     match service:
         case "mysql":
-            files |= {"root_password": "mysql_root"}
+            files |= {"root_password": "mysql_root", "tls_cert.pem": "tls_mysql_cert",
+                      "tls_key.pem": "tls_mysql_key"}
         case "load_balancer":
             files["sampler_key"] = "sampler_key"
         case "client":
@@ -68,9 +70,11 @@ def secrets_of(service: str) -> dict[str, str]:
         case "migrations":
             files = {"root_password": "mysql_root"}
             files |= {f"{user}_password": f"mysql_{user}" for user in MYSQL_USERS.values()}
+        case "kafka":
+            files |= {"users": "kafka_users", "tls.pem": "tls_kafka"}
         case "topics":
-            files |= {"kafka_password": "kafka_rota_admin"}
-    return files
+            files |= {"kafka_password": "kafka_rota_admin", "users": "kafka_users"}
+    return files | {CA: "ca_cert"}
 
 
 def uid_of(service: str) -> int:
@@ -102,6 +106,8 @@ def _kafka(site: Site, place: Place) -> ContainerSpec:
             ("ROTA_KAFKA_ADVERTISED", f"{place.address}:{KAFKA_PORT}"),
             ("ROTA_KAFKA_CLUSTER_ID", site.kafka_cluster_id),
             ("ROTA_KAFKA_USERS_FILE", f"{SECRETS}/users"),
+            ("ROTA_KAFKA_TLS_FILE", f"{SECRETS}/tls.pem"),
+            ("ROTA_KAFKA_CA_FILE", f"{SECRETS}/{CA}"),
         ),
         mounts=("rota-kafka:/var/lib/kafka", f"/etc/rota/secrets/kafka:{SECRETS}:ro"),
         memory_mb=900, pids=1024, is_read_only=False,
@@ -116,6 +122,9 @@ def _mysql(site: Site, place: Place) -> ContainerSpec:
             ("ROTA_MYSQL_PORT", str(MYSQL_PORT)),
             ("ROTA_MYSQL_ROOT_HOST", "%"),
             ("ROTA_MYSQL_ROOT_PASSWORD_FILE", f"{SECRETS}/root_password"),
+            ("ROTA_MYSQL_TLS_CERT_FILE", f"{SECRETS}/tls_cert.pem"),
+            ("ROTA_MYSQL_TLS_KEY_FILE", f"{SECRETS}/tls_key.pem"),
+            ("ROTA_MYSQL_CA_FILE", f"{SECRETS}/{CA}"),
         ),
         mounts=("rota-mysql:/var/lib/mysql", f"/etc/rota/secrets/mysql:{SECRETS}:ro"),
         memory_mb=900, pids=1024, is_read_only=False,
@@ -160,6 +169,7 @@ def _common_settings(service: str, site: Site, place: Place) -> dict[str, str]:
         "ROTA_KAFKA_BOOTSTRAP": f"{site.kafka}:{KAFKA_PORT}",
         "ROTA_KAFKA_USER": KAFKA_USERS[service],
         "ROTA_KAFKA_PASSWORD_FILE": f"{SECRETS}/kafka_password",
+        "ROTA_KAFKA_CA_FILE": f"{SECRETS}/{CA}",
         "ROTA_REPLICA": place.name,
         "ROTA_BUILD": site.images["services"].removeprefix("sha256:")[:12],
         "ROTA_HEALTH_HOST": "127.0.0.1",
@@ -171,6 +181,7 @@ def _common_settings(service: str, site: Site, place: Place) -> dict[str, str]:
             "ROTA_MYSQL_PORT": str(MYSQL_PORT),
             "ROTA_MYSQL_USER": MYSQL_USERS[service],
             "ROTA_MYSQL_PASSWORD_FILE": f"{SECRETS}/mysql_password",
+            "ROTA_MYSQL_CA_FILE": f"{SECRETS}/{CA}",
         }
     return settings
 
@@ -197,6 +208,7 @@ def migrations_task(site: Site) -> ContainerSpec:
         "ROTA_MYSQL_PORT": str(MYSQL_PORT),
         "ROTA_MYSQL_ADMIN_USER": "root",
         "ROTA_MYSQL_ADMIN_PASSWORD_FILE": f"{SECRETS}/root_password",
+        "ROTA_MYSQL_CA_FILE": f"{SECRETS}/{CA}",
         **{f"ROTA_{key}_PASSWORD_FILE": f"{SECRETS}/{user}_password"
            for key, user in owners.items()},
     }  # fmt: skip
@@ -212,6 +224,8 @@ def topics_task(site: Site, nodes: tuple[str, ...]) -> ContainerSpec:
         "ROTA_KAFKA_BOOTSTRAP": f"{site.kafka}:{KAFKA_PORT}",
         "ROTA_KAFKA_USER": "rota_admin",
         "ROTA_KAFKA_PASSWORD_FILE": f"{SECRETS}/kafka_password",
+        "ROTA_KAFKA_CA_FILE": f"{SECRETS}/{CA}",
+        "ROTA_KAFKA_USERS_FILE": f"{SECRETS}/users",
     }
     command = ("python3", "-m", "platform_initializer.topics", *nodes)
     return _task("topics", site, settings, command)

@@ -3,23 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from platform_initializer.domain.container import ContainerSpec, changes, run_args
 from platform_initializer.domain.facts import ContainerFact
+from platform_initializer.domain.services import HEALTH_PORTS
 from platform_initializer.domain.steps import Phase, Risk, Step
 from platform_initializer.errors import Failure, MachineError
 from platform_initializer.steps.images import image_key
 from platform_initializer.world import World
 
 STORES = ("kafka", "mysql")
+READY_WITHIN_S = 60
+# $1 the container's name, $2 its check's port or nothing, $3 the seconds it has, then its argv.
+# What ran before is set aside until the new one is ready, and comes back when it is not.
 _RUN = """\
 set -eu
-name=$1; shift
-if docker container inspect "$name" > /dev/null 2>&1; then
+name=$1 port=$2 seconds=$3; shift 3
+exec 8> "/run/$name.lock"
+flock -w 60 8
+has() { docker container inspect "$1" > /dev/null 2>&1; }
+! has "$name-before" || has "$name" || docker rename "$name-before" "$name"
+! has "$name-before" || docker rm -f "$name-before" > /dev/null
+if has "$name"; then
     docker stop -t 25 "$name" > /dev/null
-    docker rm -f "$name" > /dev/null
+    docker rename "$name" "$name-before"
 fi
-exec "$@"
+back() {
+    docker logs --tail 10 "$name" >&2 2>&1 || true
+    docker rm -f "$name" > /dev/null 2>&1 || true
+    docker rename "$name-before" "$name" && docker start "$name" > /dev/null
+    echo "the new one was not ready within $seconds s: what ran before is back" >&2
+    exit 1
+}
+if ! has "$name-before"; then exec "$@"; fi
+"$@" > /dev/null || back
+if [ -n "$port" ]; then
+    docker exec "$name" python3 -ISc "$READY" "$port" "$seconds" > /dev/null 2>&1 || back
+fi
+docker rm -f "$name-before" > /dev/null
+"""
+_READY = """\
+import socket, sys, time
+end = time.monotonic() + float(sys.argv[2])
+while True:
+    try:
+        with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 3) as s:
+            s.sendall(b"GET /readyz HTTP/1.0\\r\\n\\r\\n")
+            if b" 200 " in b"".join(iter(lambda: s.recv(4096), b"")):
+                break
+    except OSError:
+        pass
+    if time.monotonic() > end:
+        sys.exit(1)
+    time.sleep(0.3)
 """
 _GATE = """\
 name=$1 check=$2 tries=0
@@ -37,12 +74,30 @@ def plan(world: World) -> list[Step]:
     steps = _removals(world)
     gone = frozenset(step.key for step in steps)
     setup = frozenset({"databases", "topics"})
-    for placed in world.placed():
-        waits = gone | (frozenset() if placed.service in STORES else setup)
-        steps += _start(world, placed.service, placed.machine, waits)
-    for machine in world.names:
-        steps += _start(world, "client", machine, gone | setup)
-    return steps
+    places = [(p.service, p.machine) for p in world.placed()]
+    for service, machine in [*places, *(("client", name) for name in world.names)]:
+        waits = gone if service in STORES else gone | setup
+        steps += _start(world, service, machine, waits)
+    return _one_first(steps)
+
+
+def _one_first(steps: list[Step]) -> list[Step]:
+    """Let replacements of a service wait for the first: what cannot start harms one machine only.
+
+    Replicas of one service are never replaced at the same time, clients are after the first.
+    """
+    ordered: list[Step] = []
+    earlier: dict[str, str] = {}
+    for step in steps:
+        service = step.key.split("@")[0]
+        is_replaced = step.risk is Risk.RESTART and not service.startswith("remove:")
+        before = earlier.get(service)
+        ordered.append(
+            replace(step, after=step.after | {before}) if is_replaced and before else step
+        )
+        if is_replaced and (service != "client" or before is None):
+            earlier[service] = step.key
+    return ordered
 
 
 def _start(world: World, service: str, machine: str, waits: frozenset[str]) -> list[Step]:
@@ -79,7 +134,10 @@ def _runner(world: World, machine: str, spec: ContainerSpec) -> Callable[[], Non
 
     def run() -> None:
         argv = run_args(spec, world.description.platform)
-        host.script(f"starting {spec.service}", _RUN, spec.name, *argv, timeout_s=90.0)
+        port = str(HEALTH_PORTS.get(spec.service, ""))
+        script = "READY=$1; shift\n" + _RUN
+        host.script(f"starting {spec.service}", script, _READY, spec.name, port,
+                    str(READY_WITHIN_S), *argv, timeout_s=READY_WITHIN_S + 90.0)  # fmt: skip
         if spec.service in STORES:
             check = f"/opt/{spec.service}/healthcheck.sh"
             host.script(f"waiting for {spec.service}", _GATE, spec.name, check, timeout_s=150.0)

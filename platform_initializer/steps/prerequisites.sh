@@ -2,6 +2,9 @@
 # $1: the cgroup that containers are to be counted in, / for Docker's own choice
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+# an earlier run whose tool was killed may still be at work here: let it end
+exec 8> /run/rota.prepare.lock
+flock -w 300 8 || { echo "an earlier run is still installing" >&2; exit 1; }
 changed=no
 if [ "$1" != / ]; then
     wanted=$(printf '{"cgroup-parent": "%s", "exec-opts": ["native.cgroupdriver=cgroupfs"]}' "$1")
@@ -17,7 +20,7 @@ if ! command -v dockerd > /dev/null; then
     # where the kernel has AppArmor, Docker refuses to start containers without its parser
     [ ! -d /sys/kernel/security/apparmor ] || command -v apparmor_parser > /dev/null || packages="$packages apparmor"
     log=$(mktemp)
-    { apt-get -q update && apt-get -q install -y --no-install-recommends $packages; } > "$log" 2>&1 ||
+    { dpkg --configure -a && apt-get -q update && apt-get -q -o DPkg::Lock::Timeout=120 install -y --no-install-recommends $packages; } > "$log" 2>&1 ||
         { code=$?; tail -n 12 "$log" >&2; rm -f "$log"; exit $code; }
     rm -f "$log"
     changed=no

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from common.messages.topics import fixed_topics, node_topics
+from platform_initializer.access import access_rules
 from platform_initializer.domain.container import ContainerSpec, once_args
 from platform_initializer.domain.services import migrations_task, topics_task
 from platform_initializer.domain.steps import Phase, Step
@@ -40,7 +41,9 @@ def stamp_of(world: World, key: str) -> str:
     if key == "databases":
         return _migrations(world).spec_hash()
     wanted = [*fixed_topics(), *(t for name in world.names for t in node_topics(name))]
-    return hashlib.sha256(repr(wanted).encode()).hexdigest()[:16]
+    rules = access_rules(world.names)
+    whole = repr((wanted, rules)) + world.store.text("kafka_users")
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
 def _task(world: World, spec: ContainerSpec, key: str, store: str) -> list[Step]:

@@ -46,7 +46,9 @@ class Definition:
         if stop is None:
             return None, None
         duration_s = self.spec.schedule.duration_s
-        by_duration = duration_s is not None and stop == due + timedelta(seconds=duration_s)
+        # the language counts in whole seconds, a job run by hand is due at any instant
+        whole = due.replace(microsecond=0)
+        by_duration = duration_s is not None and stop == whole + timedelta(seconds=duration_s)
         return stop, Reason.DURATION if by_duration else Reason.END_TIME
 
 

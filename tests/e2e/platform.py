@@ -119,11 +119,14 @@ class Platform:
         self.on_machine(machine, "kill", "-9", pid.strip())
 
     def admin_bus(self) -> KafkaBus:
-        """Reach the platform's Kafka as its application manager does."""
+        """Reach the platform's Kafka as its administrator: no service may write every topic."""
         status = self.json("platform", "status", "-f", str(self.file))
         secrets = json.loads(next(self.folder.rglob("secrets.json")).read_text())
         return KafkaBus(
-            KafkaConfig((status["kafka"],), "rota_app", Secret(secrets["kafka_rota_app"])),
+            KafkaConfig(
+                (status["kafka"],), "rota_admin", Secret(secrets["kafka_rota_admin"]),
+                str(next(self.folder.rglob("ca.pem"))),
+            ),
             "test",
         )
 

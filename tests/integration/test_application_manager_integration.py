@@ -108,7 +108,7 @@ def test_an_upload_takes_effect_once_and_versions_rise(database: MySqlDatabase) 
 def test_rivals_apply_one_after_the_other_and_one_plan_only_holds(database: MySqlDatabase) -> None:
     schedules = Schedules(database, lambda: None)
     given = upload("rival", more="priority: 1")
-    etag = schedules.plan(given)[0].etag
+    etag = schedules.plan(given).etag
 
     def try_it(_: int) -> str:
         try:

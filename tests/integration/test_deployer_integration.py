@@ -43,7 +43,7 @@ from common.messages import (
 )
 from common.secret import Secret
 from deployment_manager import store
-from deployment_manager.domain.deployment import Deployment, Placing, place
+from deployment_manager.domain.deployment import Deployment, Placing, Told, place
 from deployment_manager.fleet import Fleet
 from deployment_manager.round import Round
 from tests.support import servers
@@ -171,7 +171,7 @@ def test_migrations_run_twice_and_rounds_are_kept(fixture, request):
     assert "up to date" in migrate(server)
     database = database_of(server)
     alone = Deployment("s.1.0", 1, start_of("s.1.0", spec={"machine": "standalone", "cpus": 1.0}))
-    alone = place(alone, Placing("n1", 0.25, ({"node": "n1", "verdict": "chosen"},)), now())
+    alone = place(alone, Placing("n1", 0.25, (Told("n1", "chosen", jobs=0),)), now())
     waiting = Deployment("w.1.0", 1, start_of("w.1.0"), why_not={"n1": "ü"})
     intruder = place(waiting, Placing("n1", None, ()), now())
     ended = alone.changed(state=DeploymentState.ENDED, exit_code=3, ended_at=now(), detail="d" * 600)

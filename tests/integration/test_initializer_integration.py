@@ -50,6 +50,22 @@ services: {{application_manager: {{publish: {publish}}}}}
         assert "Traceback" not in done.stderr
         return done
 
+    def killed_after_a_step(self):
+        """Run `up` and kill it when its first step is done; False when there was none to kill."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli", "platform", "up", "-f",
+             str(self.folder / "platform.yml")],
+            cwd=servers.REPOSITORY, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+            env={**os.environ, "HOME": str(self.folder), "XDG_CONFIG_HOME": "", "NO_COLOR": "1"},
+        )
+        with process:
+            for line in process.stderr:
+                if "done in" in line:
+                    process.kill()
+                    return True
+        assert process.returncode == 0
+        return False
+
     def containers(self):
         """Return {service: (state, id)} as the machine's own Docker has it."""
         lines = self.machine.run(
@@ -78,8 +94,10 @@ def operator(tmp_path_factory):
 
 def test_a_machine_with_another_host_key_is_sent_nothing(operator):
     operator.write(host_key=OTHER_KEY)
-    told = operator.rota("up", code=7).stderr
-    operator.write()
+    try:
+        told = operator.rota("up", code=7).stderr
+    finally:
+        operator.write()
     assert operator.host_key in told
     assert "nothing was sent" in told
     assert "ssh-keygen -lf" in told
@@ -91,8 +109,10 @@ def test_a_machine_with_another_host_key_is_sent_nothing(operator):
 def test_a_machine_without_sudo_is_named_with_reason_and_fix(operator):
     root = ("docker", "exec", operator.machine.name)
     output(*root, "mv", "/etc/sudoers.d/deploy", "/root/deploy")
-    told = operator.rota("up", code=7).stderr
-    output(*root, "mv", "/root/deploy", "/etc/sudoers.d/deploy")
+    try:
+        told = operator.rota("up", code=7).stderr
+    finally:
+        output(*root, "mv", "/root/deploy", "/etc/sudoers.d/deploy")
     assert "m1" in told
     assert "may not use sudo without a password" in told
     assert "sudoers.d" in told
@@ -108,6 +128,20 @@ def test_a_bare_machine_becomes_a_platform(operator):
     status = json.loads(operator.rota("status", "-o", "json").stdout)
     assert {one["health"] for one in status["services"]} == {"ready", "healthy"}
     assert status["kafka"] == f"{operator.machine.address}:9092"
+
+
+def test_killed_at_each_step_it_goes_on_and_ends_the_same(operator):
+    """kill -9 the tool as soon as anything was done, again and again, until nothing is left."""
+    operator.rota("down", "--destroy", "--yes")
+    kills = 0
+    while operator.killed_after_a_step():
+        kills += 1
+        assert kills < 40, "it does not get on"
+    assert kills >= 5
+    operator.rota("up")
+    operator.rota("plan", "--detailed-exitcode")
+    assert {state for state, _ in operator.containers().values()} == {"running"}
+    assert len(operator.containers()) == 8
 
 
 def test_nothing_listens_beyond_the_machines_own_address(operator):
@@ -153,6 +187,40 @@ def test_what_drifted_is_planned_exactly_and_mended(operator):
     after = operator.containers()
     changed = {service for service in after if after[service] != before[service]}
     assert changed == {"load_balancer", "client", "application_manager"}
+
+
+def test_the_doctor_invents_nothing_and_names_what_was_broken(operator):
+    found = json.loads(operator.rota("doctor", "-o", "json").stdout)
+    assert [one for one in found if one["severity"] == "error"] == []
+    operator.machine.run("sudo docker stop rota-scheduler; sudo chmod 644"
+                         " /etc/rota/secrets/client/client_token")
+    found = json.loads(operator.rota("doctor", "-o", "json", code=1).stdout)
+    assert {one["code"] for one in found if one["severity"] == "error"} == {"S402", "F501"}
+    operator.rota("up")
+    operator.rota("doctor")
+
+
+def test_logs_of_a_service_are_in_the_order_of_time(operator):
+    lines = operator.rota("logs", "scheduler", "--tail", "5").stdout.splitlines()
+    assert 1 <= len(lines) <= 5
+    assert lines == sorted(lines)
+    assert all(line.split()[1] == "m1" for line in lines)
+    assert "runs on no machine" in operator.rota("logs", "schedule", code=4).stderr
+
+
+def test_a_service_that_does_not_get_ready_goes_back_by_itself(operator):
+    """The port of the page is taken, so the new one cannot start; the old one must run again."""
+    before = operator.containers()
+    operator.machine.run(f"sudo docker run -d --rm --name squatter --network host --entrypoint python3"
+                         f" rota/services:dev -m http.server 9444 --bind {operator.machine.address}")
+    operator.write(publish=9444)
+    told = operator.rota("up", code=8).stderr
+    operator.machine.run("sudo docker rm -f squatter")
+    assert "what ran before is back" in told
+    assert operator.containers() == before
+    operator.write(publish=8444)
+    operator.rota("up")
+    assert operator.containers() == before
 
 
 def test_two_at_once_do_not_undo_each_other(operator):

@@ -57,8 +57,8 @@ def machine():
 
 
 @contextmanager
-def watching(tmp_path):
-    environment = {**os.environ, "ROTA_WATCHDOG_ALIVE": str(tmp_path / "alive")}
+def watching(tmp_path, **extra):
+    environment = {**os.environ, "ROTA_WATCHDOG_ALIVE": str(tmp_path / "alive"), **extra}
     with (tmp_path / "watchdog.log").open("ab") as log:
         process = subprocess.Popen(["/bin/sh", SCRIPT], env=environment, stdout=log, stderr=log,
                                    start_new_session=True)
@@ -111,6 +111,32 @@ def test_it_gives_no_second_signal_where_the_client_is_alive(machine, tmp_path):
     assert ended.exit_code == 137  # the client died within the grace: the watchdog sees to the end
     assert ended.ended_at - stop_at <= timedelta(seconds=5 + 4.5)
     assert "stop container" not in log.read_text()
+
+
+FAKE_DATE = """#!/bin/sh
+[ "$*" = +%s ] || exec /bin/date "$@"
+echo $(($(/bin/date +%s) + $(cat {jump})))
+"""
+
+
+def test_a_clock_that_jumps_by_an_hour_ends_nothing_early_and_what_is_due_on_time(machine, tmp_path):
+    jump, fake = tmp_path / "jump", tmp_path / "bin" / "date"
+    jump.write_text("0")
+    fake.parent.mkdir()
+    fake.write_text(FAKE_DATE.replace("{jump}", str(jump)))
+    fake.chmod(0o755)
+    later = machine.run("later", "forever", stop_at=now() + timedelta(minutes=30))
+    stop_at = now() + timedelta(seconds=9)
+    due = machine.run("due", "forever", stop_at=stop_at)
+    with watching(tmp_path, PATH=f"{fake.parent}:{os.environ['PATH']}"):
+        until = time.monotonic() + 10
+        while not (tmp_path / "alive").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(1)  # one look with the right time
+        jump.write_text("3600")
+        ended = machine.wait_for_end(due)
+        assert timedelta(0) <= ended.ended_at - stop_at <= timedelta(seconds=3)
+        assert machine.engine.inspect(later).status is Status.RUNNING
 
 
 def test_nonsense_in_labels_stops_neither_it_nor_the_container(machine, tmp_path):

@@ -27,6 +27,7 @@ from common.bus import Producer
 from common.bus.kafka import KafkaBus
 from common.config import KafkaConfig, MySqlConfig
 from common.db.mysql import MySqlDatabase
+from common.errors import Retryable
 from common.messages import NODE_LOADS, SERVICE_HEARTBEATS, encode, fixed_topics, key_of
 from common.secret import Secret
 from tests.support import seed, servers
@@ -85,7 +86,7 @@ def running(
     if size:
         seed.write(server, week)
     bus = KafkaBus(KafkaConfig((kafka.address,), kafka.user, Secret(kafka.password)), "seed")
-    bus.create_topics(fixed_topics())
+    _create_topics(bus)
     admin = MySqlDatabase(server, seed.queries())
     environment = _environment(mysql, kafka, password)
     shown = Dashboard(f"http://127.0.0.1:{environment['ROTA_HTTP_PORT']}",
@@ -107,6 +108,19 @@ def running(
                 shown.stop()
             admin.close()
             bus.close()
+
+
+def _create_topics(bus: KafkaBus, tries: int = 10) -> None:
+    """A broker that has just become healthy may still refuse on a busy machine."""
+    for left in reversed(range(tries)):
+        try:
+            bus.create_topics(fixed_topics())
+        except Retryable:
+            if not left:
+                raise
+            time.sleep(1.0)
+        else:
+            return
 
 
 def _migrate(mysql: servers.SqlServer) -> str:

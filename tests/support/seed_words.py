@@ -146,6 +146,17 @@ def _past_fate(
     return Fate("SUCCEEDED", exit_code=0, **ran)
 
 
+def child_fate(source: random.Random, parent: dict[str, Any]) -> Fate:
+    """What becomes of a job that waits for the success of another."""
+    if parent["ended_at"] is None:
+        return Fate("WAITING")
+    if parent["state"] not in {"SUCCEEDED", "ENDED"}:
+        return Fate("UPSTREAM_FAILED", "dep_failed", ended_at=parent["ended_at"])
+    started = parent["ended_at"] + timedelta(seconds=1)
+    return Fate("SUCCEEDED", started_at=started, exit_code=0, lateness_ms=900,
+                ended_at=started + timedelta(seconds=source.randint(20, 240)))  # fmt: skip
+
+
 def _ms(span: timedelta) -> int:
     return int(span.total_seconds() * 1000)
 
@@ -154,8 +165,8 @@ def events_of(job: dict[str, Any]) -> list[dict[str, Any]]:
     """Write the changes of state that led to a job as it is."""
     due, state = job["due"], job["state"]
     steps: list[tuple[datetime, str]] = []
-    if state in {"MISSED", "SKIPPED"}:
-        steps = [(job["ended_at"], state)]
+    if state in {"MISSED", "SKIPPED", "WAITING", "UPSTREAM_FAILED"}:
+        steps = [(job["ended_at"] or due, state)]
     else:
         steps.append((due + timedelta(milliseconds=40), "QUEUED"))
         if job["started_at"]:
@@ -245,6 +256,17 @@ VALUES (%(at)s, %(actor)s, %(action)s, %(target)s, %(detail)s);
 UPDATE rota_nodes.nodes SET last_heartbeat = UTC_TIMESTAMP(6) WHERE state <> 'SUSPECT';
 -- name: point_nodes
 UPDATE rota_nodes.nodes SET address = '127.0.0.1', log_port = %(port)s;
+-- name: asked
+SELECT kind, instance_id, job_id, requested_by FROM rota_app.job_requests ORDER BY request_id;
+-- name: node_wishes
+SELECT node_id, wish, requested_by FROM rota_app.node_requests ORDER BY request_id;
+-- name: instance
+SELECT version, paused, pause_reason FROM rota_app.instances WHERE instance_id = %(instance)s;
+-- name: running
+SELECT job_id, instance_id, node FROM rota_scheduler.jobs WHERE state = 'RUNNING' ORDER BY job_id;
+-- name: end_job
+UPDATE rota_scheduler.jobs SET state = 'FAILED', reason = 'exit_code', exit_code = 3,
+  ended_at = UTC_TIMESTAMP(6) WHERE job_id = %(job_id)s;
 -- name: hold_shards
 UPDATE rota_scheduler.shards SET owner = 'scheduler-1', epoch = 4,
   expires_at = UTC_TIMESTAMP(6) + INTERVAL 1 DAY;

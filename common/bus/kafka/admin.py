@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from kafka import errors as driver
 from kafka.admin import KafkaAdminClient
 
-from common.bus import BusUnavailableError, TopicSpec
+from common.bus import Access, BusUnavailableError, TopicSpec
+from common.bus.kafka.access import grant, set_passwords
 from common.bus.kafka.client import build, translated
 from common.clock import Clock
+from common.secret import Secret
 
 KNOWN_FOR_S = 60.0
 LOCK_WAIT_S = 10.0
@@ -52,6 +54,20 @@ class KafkaAdmin:
             created = [topic.name for topic in missing if _create(client, topic)]
             client.wait_for_topics(created)
         return created
+
+    def grant(self, rules: Collection[Access]) -> None:
+        """Allow what the rules say; raise `BusUnavailableError` when the brokers refuse."""
+        with self._connected() as client:
+            refused = grant(client, rules)
+        if refused:
+            raise BusUnavailableError(f"Kafka: {refused} of {len(rules)} permissions were refused")
+
+    def set_passwords(self, passwords: Mapping[str, Secret]) -> None:
+        """Set users' passwords; raise `BusUnavailableError` when the brokers refuse."""
+        with self._connected() as client:
+            refused = set_passwords(client, passwords)
+        if refused:
+            raise BusUnavailableError(f"Kafka: {'; '.join(refused)}")
 
     def ping(self, timeout_s: float) -> None:
         with self._connected(timeout_s) as client:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from threading import Lock
 
-from common.bus import BusUnavailableError, Partition, TopicSpec
+from common.bus import Access, BusUnavailableError, Partition, TopicSpec
 from common.bus.kafka.admin import KafkaAdmin
 from common.bus.kafka.client import arguments_of
 from common.bus.kafka.consumer import KafkaConsumer
 from common.bus.kafka.producer import KafkaProducer
 from common.clock import Clock, SystemClock
 from common.config import KafkaConfig
+from common.secret import Secret
 
 
 class KafkaBus:
@@ -43,6 +44,14 @@ class KafkaBus:
 
     def create_topics(self, topics: Collection[TopicSpec]) -> Collection[str]:
         return self._admin.create(topics)
+
+    def grant(self, rules: Collection[Access]) -> None:
+        """Allow what the rules say: the initializer's; the twin in memory has no users."""
+        self._admin.grant(rules)
+
+    def set_passwords(self, passwords: Mapping[str, Secret]) -> None:
+        """Set users' SCRAM passwords: the initializer's, like `grant`."""
+        self._admin.set_passwords(passwords)
 
     def ping(self, timeout_s: float) -> None:
         self._admin.ping(timeout_s)

@@ -40,17 +40,25 @@ class Relaxation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The operator's policy file: a default, and exceptions by image pattern (first match)."""
+    """The operator's policy file: a default, and exceptions by image pattern (first match).
 
+    Patterns are shell-like (``rota/demo-app:*``). Images that match none of `allowed` do not run.
+    """
+
+    allowed: tuple[str, ...] = ("*",)
     default: Relaxation = Relaxation()
     images: dict[str, Relaxation] = {}
 
     def for_image(self, image: str) -> Relaxation:
-        """Return what holds for an image; patterns are shell-like (``rota/demo-app:*``)."""
+        """Return what holds for an image."""
         for pattern, relaxation in self.images.items():
             if fnmatchcase(image, pattern):
                 return relaxation
         return self.default
+
+    def allows(self, image: str) -> bool:
+        """Tell whether an image may run on this machine."""
+        return any(fnmatchcase(image, pattern) for pattern in self.allowed)
 
 
 def read_policy(text: str) -> Policy:

@@ -263,13 +263,19 @@ class _Case:
         return self.record.command.spec.grace_s if self.record.command else seen.grace_s
 
     def _end_cause(self) -> StopCause | None:
-        """Name why we ended it; None when it ended before our signal."""
+        """Name why it had to end; None when it ended before our signal and its stop time.
+
+        What ended after its stop time without us was stopped by the machine's watchdog.
+        """
         ending, seen = self.record.ending, self.seen
-        if ending is None:
+        ended_at = seen.ended_at if seen is not None else None
+        if ending is not None:
+            is_before = ended_at is not None and ended_at < ending.since
+            return None if is_before else ending.cause
+        deadline = deadline_of(self.record, seen) if seen is not None else None
+        if deadline is None or ended_at is None or ended_at < deadline[0]:
             return None
-        if seen is not None and seen.ended_at is not None and seen.ended_at < ending.since:
-            return None
-        return ending.cause
+        return deadline[1]
 
     def _is_restarted(self, seen: Seen) -> bool:
         """Tell whether its policy starts it again within the job (schedule.md, 2)."""

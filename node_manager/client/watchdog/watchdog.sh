@@ -7,14 +7,31 @@ ROUND=2                                    # seconds between two looks
 LATE=1                                     # the client has so long to do it itself
 ALIVE=${ROTA_WATCHDOG_ALIVE:-/run/rota-client/watchdog}
 LABELS='{{.ID}} {{.Label "io.rota.deadline"}} {{.Label "io.rota.grace"}}'
+HOLD=600                                   # a clock that jumped is not followed for so long
 stopping=' '                               # the containers that a `docker stop` of ours works on
 
 ask() { timeout 10 docker "$@" < /dev/null 2> /dev/null; }
 number() { case $1 in '' | *[!0-9]*) echo "$2" ;; *) echo "$1" ;; esac; }
 
+# Set now: Unix seconds, by a clock that does not follow a jump at once (no early kills).
+tell_time() {
+    read -r up _ < /proc/uptime
+    up=${up%%.*}
+    now=$(date +%s)
+    jump=$((now - up - ${offset:=$((now - up))}))
+    if [ "${jump#-}" -le 2 ]; then
+        offset=$((now - up)) jumped=
+    elif [ $((up - ${jumped:=$up})) -ge "$HOLD" ]; then
+        echo "clock followed by=${jump}s"
+        offset=$((now - up)) jumped=
+    else
+        now=$((up + offset))
+    fi
+}
+
 # Stop container $1, which had to end at $2 (Unix seconds) with a grace of $3 s.
 stop() {
-    age=$(($(date +%s) - $2))
+    age=$((now - $2))
     [ "$age" -ge "$LATE" ] || return 0
     if [ "$age" -ge $(($3 + LATE + ROUND)) ]; then
         echo "kill container=$1 late=${age}s"
@@ -24,7 +41,7 @@ stop() {
     case $stopping in *" $1 "*) return 0 ;; esac
     stopping="$stopping$1 "
     # A signal since the stop time is the client's: it is alive, and counts the grace itself.
-    signalled=$(ask events --since $(($2 - $3 - 1)) --until "$(date +%s)" \
+    signalled=$(ask events --since $(($2 - $3 - 1)) --until "$(date +%s.%N)" \
         --filter event=kill --filter container="$1" --format '{{.ID}}')
     [ -z "$signalled" ] || return 0
     echo "stop container=$1 late=${age}s grace=${3}s"
@@ -52,11 +69,12 @@ rounds=${1:-0}
 while :; do
     : > "$ALIVE" 2> /dev/null
     due=$(look)
+    tell_time
     next=$ROUND
     while read -r id at grace; do
         [ -n "$id" ] || continue
         stop "$id" "$at" "$grace"
-        left=$((at + LATE - $(date +%s)))
+        left=$((at + LATE - now))
         [ "$left" -le 0 ] || [ "$left" -ge "$next" ] || next=$left
     done << END
 $due

@@ -17,6 +17,7 @@ from application_manager.api.app import build_app
 from application_manager.api.parts import Parts
 from application_manager.asks import Asks
 from application_manager.feed import Feed
+from application_manager.letters import DeadLetters
 from application_manager.live import Loads
 from application_manager.people import People
 from application_manager.publisher import Publisher
@@ -50,6 +51,8 @@ VALUES (%(job_id)s, 1, %(at)s, %(from_state)s, %(to_state)s);
 -- name: put_event_at
 INSERT INTO rota_scheduler.job_events (event_id, job_id, attempt, at, to_state)
 VALUES (%(event_id)s, %(job_id)s, 1, %(at)s, 'RUNNING');
+-- name: set_lateness
+UPDATE rota_scheduler.jobs SET lateness_ms = %(lateness_ms)s WHERE job_id = %(job_id)s;
 -- name: put_schedule
 INSERT INTO rota_scheduler.schedules (instance_id, shard, version, spec, image, command, state,
   next_due, applied_at, updated_at)
@@ -172,6 +175,7 @@ def world(**changes: Any) -> Iterator[World]:
     screens = MemoryDatabase(server, "rota_app", load_queries("application_manager.dashboard"))
     parts = replace(Parts(
         database=database, screens=screens, clock=clock, people=people, loads=loads, monitor=monitor, feed=feed,
+        letters=DeadLetters(bus),
         schedules=Schedules(database, lambda: wakes.append(1)),
         asks=Asks(database, clock, lambda: wakes.append(1)),
         versions=Versions(database, lambda: wakes.append(1)), registry=Registry(database, people),

@@ -111,9 +111,9 @@ class Replica:
         """Read all there is, then do what the loops do."""
         while sum(self._read(receiver) for receiver in self.receivers):
             pass
+        self.reconciler.settle()
         self.deployer.place_pending()
         self.deployer.sweep()
-        self.reconciler.settle()
 
     @staticmethod
     def _read(receiver):

@@ -314,6 +314,33 @@ def test_a_standby_does_nothing_and_takes_over_when_the_leader_is_silent(bench):
     assert ("a.1.0", 1) in other.deployer.fleet.live
 
 
+def test_an_earlier_life_under_the_same_name_writes_nothing(bench):
+    bench.node("m1")
+    bench.step()
+    zombie = bench.replica
+    bench.restart("one")
+    bench.start()
+    bench.step()
+    from deployment_manager.service import NotLeadingError
+
+    with pytest.raises(NotLeadingError):
+        zombie.deployer.run(lambda round_: None)
+    bench.runs(bench.started())
+    bench.step()
+    assert bench.state() == "RUNNING"
+
+
+def test_a_command_that_comes_again_has_its_outcome_told_again(bench):
+    bench.node("m1")
+    bench.ends(bench.run_one())
+    bench.step()
+    count = len(bench.told())
+    bench.kill()
+    bench.step()
+    assert len(bench.told()) == count + 1
+    assert bench.told()[-1].state == "SUCCEEDED"
+
+
 def test_a_frozen_leader_that_wakes_up_writes_nothing(bench):
     bench.node("m1")
     bench.step()

@@ -31,6 +31,7 @@ from node_manager.client.log_store import LogStore
 from node_manager.client.pulls import Pulls
 from node_manager.client.reports import Outbox
 from node_manager.client.service import Agent
+from node_manager.client.standing import NameRegister
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 OWNER = Owner("test", "m1")
@@ -52,6 +53,8 @@ class Bench:
 
     def __init__(self, folder: Any) -> None:
         self.folder = folder
+        self.boot_id = "b1"
+        self.policy = Policy()
         self.clock = ManualClock(NOW)
         self.bus = MemoryBus(self.clock)
         self.bus.create_topics(fixed_topics())
@@ -64,12 +67,13 @@ class Bench:
         self.outbox = Outbox(self.bus.producer())
         self.logs = LogStore(self.folder / "logs")
         self.images = ImageBook(self.folder / "images.json", self.clock)
+        self.register = NameRegister("m1", self.boot_id, "10.0.0.1", self.clock)
         self.agent = Agent(
             Parts(
-                owner=OWNER, policy=Policy(), clock=self.clock, engine=self.engine,
+                owner=OWNER, policy=self.policy, clock=self.clock, engine=self.engine,
                 journal=self.journal, deadlines=self.deadlines, outbox=self.outbox,
                 pulls=Pulls(self.engine, self.images.note_pulled, AtOnce()), logs=self.logs,
-                images=self.images,
+                images=self.images, register=self.register,
             )
         )  # fmt: skip
         self.agent.recover()

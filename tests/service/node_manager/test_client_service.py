@@ -8,7 +8,7 @@ import pytest
 from common.errors import Retryable
 from common.messages import ContainerState, StopCause
 from node_manager.client.domain.attempt import Key, Status
-from node_manager.client.domain.container import Owner
+from node_manager.client.domain.container import Owner, Policy
 from node_manager.client.log_store import KEPT_BYTES, LogStore
 from tests.service.node_manager.client_bench import JOB, KEY, NOW, Bench
 
@@ -157,6 +157,20 @@ def test_a_missing_image_is_pulled_or_refused(bench):
     bench.start(epoch=2, image="other")
     bench.work()
     assert bench.told()[-1].state is ContainerState.RUNNING
+
+
+def test_an_image_that_the_policy_does_not_allow_is_neither_pulled_nor_run(bench):
+    bench.policy = Policy(allowed=("app*", "registry.example/*@sha256:*"))
+    bench.restart()
+    bench.engine.pullable.add("evil")
+    bench.start(image="evil", due=NOW + timedelta(minutes=1))
+    bench.work()
+    bench.pass_time(61)
+    report = bench.told()[-1]
+    assert (report.state, report.stop_cause) == (ContainerState.REFUSED, StopCause.CREATE_FAILED)
+    assert report.detail == "the machine's policy does not allow the image evil"
+    assert bench.engine.pulled == bench.engine.created == []
+    assert bench.policy.allows("registry.example/a@sha256:1")
 
 
 def test_what_docker_cannot_start_is_refused_and_removed(bench):

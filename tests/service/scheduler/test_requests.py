@@ -43,7 +43,8 @@ def test_run_now_is_a_job_of_its_own_due_now(world: World) -> None:
     (start,) = world.commands()
     assert start.job_id == "a.20260302T120000_000007Z.0"
     (job,) = world.jobs()
-    assert (job["is_manual"], job["stop_at"]) == (1, NOON + timedelta(seconds=60, microseconds=7))
+    assert (job["is_manual"], job["stop_at"]) == (1, NOON + timedelta(seconds=60))
+    assert job["stop_reason"] == "duration"
     world.auditor.run_once()
     assert world.auditor.imbalance == 0
 

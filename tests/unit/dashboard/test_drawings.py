@@ -7,6 +7,7 @@ from application_manager.dashboard.family import Edge, family_of
 from application_manager.dashboard.horizon import (
     MOST_DUES,
     Curve,
+    Sums,
     Window,
     add_planned,
     end_of,
@@ -106,6 +107,20 @@ def test_the_curve_averages_what_runs_over_each_step():
     curve.add(NOW + timedelta(minutes=40), NOW + timedelta(minutes=50), cpus=1.0)
     assert [round(value, 3) for value in curve.jobs] == [1, 0, 0.333, 0.333]
     assert [round(value, 3) for value in curve.cpus] == [2, 0, 0.333, 0.333]
+
+
+def test_many_spans_summed_give_the_same_curve_as_one_by_one():
+    window, step = Window(NOW, NOW + HOUR), timedelta(minutes=15)
+    spans = [(-20, 5), (-20, 40), (3, 9), (3, 50), (20, 44), (59, 75)]  # minutes
+    single, summed = Curve.empty(window, step), Curve.empty(window, step)
+    for begin, end in spans:
+        single.add(NOW + timedelta(minutes=begin), NOW + timedelta(minutes=end), cpus=0.5)
+        first, first_part = divmod(begin / 15, 1)
+        last, last_part = divmod(end / 15, 1)
+        summed.add_sums(int(first), int(last), Sums(1, first_part, last_part),
+                        Sums(0.5, 0.5 * first_part, 0.5 * last_part))  # fmt: skip
+    assert [round(value, 6) for value in summed.jobs] == [round(value, 6) for value in single.jobs]
+    assert [round(value, 6) for value in summed.cpus] == [round(value, 6) for value in single.cpus]
 
 
 def test_a_sample_of_the_schedules_stands_for_all_and_the_past_is_left_alone():

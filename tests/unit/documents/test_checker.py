@@ -8,7 +8,7 @@ from common.documents import Checker, Mapping, Node, Problem, bounded, read_docu
 
 
 def tree(text: str) -> Node:
-    root = read_document(text, "f.yml").root
+    root = read_document(text, "f.yml").tree
     assert root is not None
     return root
 

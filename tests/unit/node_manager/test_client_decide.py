@@ -104,6 +104,17 @@ def test_a_stop_wins_over_preparing():
     assert decide(KEY, stopped, None, due - LEAD_TIME).report.state is ContainerState.REFUSED
 
 
+@pytest.mark.parametrize(("ended_s", "cause"), [
+    (59, None), (60, StopCause.DEADLINE), (61, StopCause.DEADLINE)])
+def test_what_the_watchdog_stopped_reached_its_stop_time(ended_s, cause):
+    ended = seen(Status.EXITED, exit_code=143, ended_at=NOW + ended_s * SECOND)
+    command = Accepted(start(stop_at=NOW + 60 * SECOND))
+    report = decide(KEY, record(command), ended, NOW + timedelta(hours=1)).report
+    assert report.stop_cause is cause
+    timed = replace(ended, timeout_s=30)
+    assert decide(KEY, Record(), timed, NOW).report.stop_cause is StopCause.TIMEOUT
+
+
 def test_a_kill_that_was_not_ours_is_explained():
     ended = seen(Status.EXITED, exit_code=137, ended_at=NOW)
     assert "out of memory" in decide(KEY, record(Accepted(start())), ended, NOW).report.detail

@@ -88,12 +88,20 @@ def test_a_changed_setting_names_the_field_and_restarts_that_service_alone(done)
     ]
 
 
-def test_a_new_password_of_kafka_reaches_all_who_read_it_and_says_no_secret(done):
+def test_a_new_password_on_kafka_is_told_to_kafka_first_and_says_no_secret(done):
     done.store._values["kafka_rota_scheduler"] = "x" * 32
     steps = {s.key: s for s in plan(done)}
-    assert set(steps) == {"files@m1", "files@m3", "kafka@m1", "scheduler@m3"}
-    assert steps["kafka@m1"].risk is Risk.DOWNTIME
+    assert set(steps) == {"files@m1", "files@m3", "topics", "scheduler@m3"}
+    assert "topics" in steps["scheduler@m3"].after
     assert not any("xxxx" in step.reason for step in steps.values())
+
+
+def test_a_rotation_restarts_who_has_new_secrets_and_not_the_broker(done):
+    done.store.rotate()
+    steps = {s.key: s for s in plan(done)}
+    assert "kafka@m1" not in steps
+    assert steps["mysql@m2"].risk is Risk.DOWNTIME
+    assert {"databases", "topics", "scheduler@m3", "client@m1", "load_balancer@m3"} <= set(steps)
 
 
 def test_an_address_that_changed_reaches_its_consumers_only(done):
@@ -123,3 +131,29 @@ def test_a_data_store_is_never_moved(done):
     wish = {"mysql": ServiceWish(on=("m1",))}
     with pytest.raises(MachineError, match="would be left behind"):
         plan(replace(done, description=replace(done.description, services=wish)))
+
+
+def test_a_new_version_goes_to_one_client_first_and_to_replicas_in_turn(done):
+    wish = {"scheduler": ServiceWish(on=("m1", "m2", "m3"), replicas=3)}
+    three = converged(replace(done, description=replace(done.description, services=wish),
+                              facts={n: replace(f, containers={}) for n, f in done.facts.items()}))
+    image = three.images["rota/services:dev"]
+    images = {**three.images, "rota/services:dev": replace(image, image_id="sha256:" + "9" * 64)}
+    steps = {s.key: s for s in plan(replace(three, images=images))}
+    assert "client@m1" in steps["client@m2"].after
+    assert "client@m1" in steps["client@m3"].after
+    assert "client@m2" not in steps["client@m3"].after
+    assert "scheduler@m1" in steps["scheduler@m2"].after
+    assert "scheduler@m2" in steps["scheduler@m3"].after
+
+
+def test_one_more_machine_is_made_and_only_its_consumers_learn_of_it(tmp_path):
+    four = world(tmp_path, count=4)
+    three = converged(world(tmp_path / "three", count=3))
+    three.store._values.update(four.store.values())
+    there = converged(replace(three, store=four.store))
+    grown = replace(four, facts={**there.facts, "m4": four.facts["m4"]})
+    steps = keys(plan(grown))
+    new = {key for key in steps if key.endswith("@m4")}
+    assert {"docker@m4", "files@m4", "client@m4"} <= new
+    assert steps - new == {"files@m1", "files@m2", "files@m3", "topics", "node_manager@m3"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from common.ssh.memory import MemoryConnection, MemoryMachine
@@ -20,6 +21,7 @@ BARE = Facts(
     os="debian 12", machine_id="a", cpus=2, memory=4 << 30, disk_free=40 << 30, packager="apt",
     has_systemd=True,
 )  # fmt: skip
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 APP = "shop/heating:1"
 
 
@@ -32,6 +34,7 @@ def world(tmp_path: Path, count: int = 3, **changes: object) -> World:
     )
     store = SecretStore(description.store)
     store.complete()
+    store.certify("test", {"kafka": "10.0.0.1", "mysql": "10.0.0.2"}, NOW)
     return World(
         description=replace(description, **changes),
         machines={e.name: Machine(e.name, e.address, e.login, e.host_key) for e in entries},

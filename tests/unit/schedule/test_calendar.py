@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from common.schedule import Calendar, compile_schedule, load
 
@@ -138,53 +137,190 @@ def test_the_previous_due_time_is_the_last_at_or_before() -> None:
     assert calendar.previous_due(monday - timedelta(seconds=1)) == monday - timedelta(days=7)
 
 
-ZONES = st.sampled_from(
-    [NEW_YORK, "Europe/Berlin", "Africa/Cairo", "Australia/Lord_Howe", "Asia/Kolkata", "UTC",
-     "Pacific/Apia", "America/Sao_Paulo", "Asia/Tehran", "Africa/Casablanca"]
-)  # fmt: skip
-SCHEDULES = st.sampled_from(
-    ['{start_time: "02:30"}', '{start_time: "00:00", dst_overlap: both}',
-     '{cron: "*/20 0-3 * * *"}', '{cron: "0 * * * *"}', '{cron: "15 2 * * sun"}',
-     '{start_time: "22:00", end_time: "06:00", interval: 50m}',
-     '{start: "1999-10-31T02:30", interval: 1d}', '{start: "1999-10-31T02:30", interval: 7h}']
-)  # fmt: skip
-INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2060, 1, 1)).map(
-    lambda moment: moment.replace(tzinfo=UTC)
-)
+# Every line of the specification that is not a vector: local times of the zone in and out.
+LINES = [
+    # daily and window: end, days and exclude look at the day they begin
+    ("UTC", '{start_time: "22:00", end_time: "06:00", interval: 4h, days: [mon]}', "2026-03-03", ["03-03T02:00Z"]),
+    ("UTC", '{start_time: "22:00", end_time: "06:00", interval: 4h, exclude: "2026-03-02"}', "2026-03-03",
+     ["03-03T22:00Z"]),
+    ("UTC", '{start_time: "08:00", end_time: "08:00", interval: 12h}', "2026-03-02", ["03-02T08:00Z", "03-02T20:00Z"]),
+    ("UTC", '{start_time: "22:00", end_time: "24:00", interval: 1h}', "2026-03-02", ["03-02T22:00Z", "03-02T23:00Z"]),
+    ("UTC", '{start_time: "08:00", end_time: "09:00", interval: 25m}', "2026-03-02",
+     ["03-02T08:00Z", "03-02T08:25Z", "03-02T08:50Z"]),
+    # bounds are half-open, for every form
+    ("UTC", '{start_time: "08:00", start: "2026-03-02T08:00", end: "2026-03-02T08:01"}', "2026-03-02", ["03-02T08:00Z"]),
+    ("UTC", '{cron: "0 8,9 * * *", start: "2026-03-02T08:01", end: "2026-03-03T00:00"}', "2026-03-02", ["03-02T09:00Z"]),
+    ("UTC", '{cron: "0 8,9 * * *", end: "2026-03-02T09:00"}', "2026-03-02", ["03-02T08:00Z"]),
+    ("UTC", '{start: "2026-03-02T08:00", end: "2026-03-02T08:00:01"}', "2026-03-02", ["03-02T08:00Z"]),
+    ("Asia/Kolkata", '{cron: "0 8,9 * * *", start: "2026-03-02T03:00Z"}', "2026-03-02", ["03-02T03:30Z"]),
+    ("Asia/Kolkata", '{start: "2026-03-02T08:00+00:00"}', "2026-03-02", ["03-02T08:00Z"]),
+    # interval: elapsed, or steps of the calendar
+    ("UTC", '{start: "2026-02-28T20:00", interval: 10h}', "2026-03-02", ["03-02T02:00Z", "03-02T12:00Z", "03-02T22:00Z"]),
+    ("UTC", '{start: "2026-02-16T05:00", interval: 1w}', "2026-03-02", ["03-02T05:00Z"]),
+    ("UTC", '{start: "2026-02-16T05:00", interval: 2w}', "2026-03-09", []),
+    ("UTC", '{start: "2024-02-29T05:00", interval: 12mo}', "2026-02-28", ["02-28T05:00Z"]),
+    ("America/New_York", '{start: "2026-03-07T02:30", interval: 1d}', "2026-03-08", ["03-08T07:30Z"]),
+    ("America/New_York", '{start: "2026-03-07T02:30", interval: 1d, dst_gap: skip}', "2026-03-08", []),
+    ("America/New_York", '{start: "2026-03-08T02:30", interval: 1d}', "2026-03-09", ["03-09T06:30Z"]),
+    ("America/New_York", '{start: "2026-10-31T01:30", interval: 1d, dst_overlap: both}', "2026-11-01",
+     ["11-01T05:30Z", "11-01T06:30Z"]),
+    ("Pacific/Apia", '{start: "2011-12-29T12:00", interval: 1d}', "2011-12-31", ["12-30T22:00Z"]),
+    ("UTC", '{start: "2026-03-01T05:00", interval: 1d, exclude: ["2026-03-02"]}', "2026-03-02", []),
+    # every in s m h: exclude looks at the local date of the instant
+    ("Asia/Kolkata", '{start: "2026-03-01T00:00", interval: 12h, exclude: ["2026-03-02"]}', "2026-03-02", []),
+    ("Asia/Kolkata", '{start: "2026-03-01T00:00Z", interval: 12h, exclude: ["2026-03-02"]}', "2026-03-03",
+     ["03-03T00:00Z", "03-03T12:00Z"]),
+    # a written day decides also where a clock change moves its time over midnight
+    ("Africa/Cairo", '{start_time: "00:30", days: [fri]}', "2026-04-24", ["04-23T22:30Z"]),
+    ("Africa/Cairo", '{start_time: "00:30", exclude: "2026-04-24"}', "2026-04-24", []),
+    # a day that never was has no due time, not even one moved to the day after
+    ("Pacific/Apia", '{start_time: "12:00", days: [fri], end: "2012-02-01T00:00"}', "2011-12-31", []),
+    ("Pacific/Apia", '{cron: "0 12 30 * *"}', "2011-12-31", []),
+    ("Pacific/Apia", '{start_time: "12:00", end_time: "18:00", interval: 1h, days: [fri]}', "2011-12-31", []),
+    ("Pacific/Apia", '{start: "2011-12-26T12:00", interval: 2d}', "2011-12-31", []),
+    ("Pacific/Apia", '{start: "2011-11-30T12:00", interval: 1mo}', "2011-12-31", []),
+    # once
+    ("America/New_York", '{start: "2026-03-08T02:30"}', "2026-03-08", ["03-08T07:30Z"]),
+    ("America/New_York", '{start: "2026-11-01T01:30", dst_overlap: second}', "2026-11-01", ["11-01T06:30Z"]),
+    ("America/New_York", '{start: "2026-11-01T01:30", dst_overlap: both}', "2026-11-01", ["11-01T05:30Z", "11-01T06:30Z"]),
+    # windows over clock changes: opened once, at the first; elapsed steps; closed by the wall
+    ("America/New_York", '{start_time: "01:30", end_time: "03:00", interval: 1h, dst_overlap: both}', "2026-11-01",
+     ["11-01T05:30Z", "11-01T06:30Z", "11-01T07:30Z"]),
+    ("America/New_York", '{start_time: "02:30", end_time: "05:00", interval: 1h}', "2026-03-08",
+     ["03-08T07:30Z", "03-08T08:30Z"]),
+    ("America/New_York", '{start_time: "02:30", end_time: "05:00", interval: 1h, dst_gap: skip}', "2026-03-08", []),
+    ("America/New_York", '{start_time: "02:00", end_time: "03:00", interval: 10m}', "2026-03-08", []),
+    ("America/New_York", '{start_time: "01:00", end_time: "02:30", interval: 30m}', "2026-03-08",
+     ["03-08T06:00Z", "03-08T06:30Z", "03-08T07:00Z"]),
+    # a set: two local times on one instant are one job
+    ("America/New_York", '{cron: "0,30 2-3 * * *"}', "2026-03-08", ["03-08T07:00Z", "03-08T07:30Z"]),
+    ("America/New_York", '{cron: "30 2,3 * * *", dst_gap: skip}', "2026-03-08", ["03-08T07:30Z"]),
+    ("America/New_York", '{cron: "30 1 * * *"}', "2026-11-01", ["11-01T05:30Z"]),
+    ("America/New_York", '{cron: "30 1 * * *", dst_overlap: both}', "2026-11-01", ["11-01T05:30Z", "11-01T06:30Z"]),
+]  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
-@given(zone=ZONES, schedule=SCHEDULES, after=INSTANTS)
-def test_next_is_strictly_later_and_nothing_lies_between(
-    zone: str, schedule: str, after: datetime
+@pytest.mark.parametrize(("zone", "schedule", "day", "expected"), LINES)
+def test_a_line_of_the_language_means(
+    zone: str, schedule: str, day: str, expected: list[str]
 ) -> None:
-    calendar = calendar_of(zone, schedule)
-    due = calendar.next_due(after)
-    assert due is not None
-    assert due > after
-    assert calendar.next_due(due - timedelta(microseconds=1)) == due
-    middle = after + (due - after) / 2
-    assert calendar.next_due(middle) == due
-    assert calendar.previous_due(due) == due
+    assert local_day(zone, schedule, day) == expected
 
 
-@settings(max_examples=60, deadline=None)
-@given(zone=ZONES, after=INSTANTS, hour=st.integers(0, 23), minute=st.integers(0, 59))
-def test_daily_agrees_with_a_minute_by_minute_search(
-    zone: str, after: datetime, hour: int, minute: int
-) -> None:
-    """Where no clock change moves it, a daily time is the next minute that shows it."""
-    due = calendar_of(zone, f'{{start_time: "{hour:02}:{minute:02}"}}').next_due(after)
-    probe = after.replace(second=0, microsecond=0)
-    for _ in range(60 * 24 * 3):
-        probe += timedelta(minutes=1)
-        shown = probe.astimezone(ZoneInfo(zone))
-        if (shown.hour, shown.minute) == (hour, minute):
-            break
-    assert due is not None
-    is_moved = due.astimezone(ZoneInfo(zone)).hour != hour
-    assert due == probe or is_moved or due < after + timedelta(days=2)
-    if not is_moved and due.astimezone(ZoneInfo(zone)).date() == probe.astimezone(
-        ZoneInfo(zone)
-    ).date():
-        assert due == probe
+@pytest.mark.parametrize("overlap", ["first", "second", "both"])
+def test_a_cron_of_all_24_hours_runs_in_both_passes_whatever_is_said(overlap: str) -> None:
+    for hours in ("*", "0-23", "*/1", ",".join(str(hour) for hour in range(24))):
+        schedule = f'{{cron: "0 {hours} * * *", dst_overlap: {overlap}}}'
+        assert len(local_day(NEW_YORK, schedule, "2026-11-01")) == 25
+    almost = f'{{cron: "0 0-22 * * *", dst_overlap: {overlap}}}'
+    assert len(local_day(NEW_YORK, almost, "2026-11-01")) == (24 if overlap == "both" else 23)
+
+
+def test_a_cron_of_all_24_hours_without_shift_has_only_times_that_exist() -> None:
+    found = local_day("Australia/Lord_Howe", '{cron: "15 * * * *", dst_gap: skip}', "2026-10-04")
+    assert len(found) == 23
+
+
+STOPS = [
+    # the first end_time after the nominal start; at or before start_time it is the next day's
+    ("UTC", '{start_time: "22:00", end_time: "06:00"}', "2026-03-02T22:00Z", "2026-03-03T06:00Z"),
+    ("UTC", '{start_time: "08:00", end_time: "08:00"}', "2026-03-02T08:00Z", "2026-03-03T08:00Z"),
+    ("UTC", '{start_time: "08:00", end_time: "00:00"}', "2026-03-02T08:00Z", "2026-03-03T00:00Z"),
+    ("UTC", '{start_time: "22:00", end_time: "06:00", interval: 4h}', "2026-03-03T02:00Z", "2026-03-03T06:00Z"),
+    # a gap moves a start to or past its own end: the end moves with it
+    (NEW_YORK, '{start_time: "02:30", end_time: "03:00"}', "2026-03-08T07:30Z", "2026-03-08T08:00Z"),
+    (NEW_YORK, '{start_time: "02:30", end_time: "03:30"}', "2026-03-08T07:30Z", "2026-03-08T08:30Z"),
+    (NEW_YORK, '{start_time: "02:30", end_time: "03:31"}', "2026-03-08T07:30Z", "2026-03-08T07:31Z"),
+    (NEW_YORK, '{start_time: "02:30", end_time: "02:45"}', "2026-03-08T07:30Z", "2026-03-08T07:45Z"),
+    (NEW_YORK, '{start_time: "01:00", end_time: "02:30"}', "2026-03-08T06:00Z", "2026-03-08T07:30Z"),
+    # end_time is always the first of two
+    (NEW_YORK, '{start_time: "00:30", end_time: "01:30", dst_overlap: second}', "2026-11-01T04:30Z", "2026-11-01T05:30Z"),
+    (NEW_YORK, '{start_time: "01:15", end_time: "01:30", dst_overlap: second}', "2026-11-01T06:15Z", "2026-11-02T06:30Z"),
+    # the earliest of end_time, end, and nominal start + duration
+    ("UTC", '{cron: "0 8 * * *", duration: 1d}', "2026-03-02T08:00Z", "2026-03-03T08:00Z"),
+    ("UTC", '{cron: "0 8 * * *", duration: 1d, end: "2026-03-02T20:00"}', "2026-03-02T08:00Z", "2026-03-02T20:00Z"),
+    ("UTC", '{start_time: "08:00", end_time: "10:00", end: "2026-03-02T09:00"}', "2026-03-02T08:00Z", "2026-03-02T09:00Z"),
+    (NEW_YORK, '{start_time: "00:00", duration: 1d}', "2026-03-08T05:00Z", "2026-03-09T05:00Z"),
+    ("UTC", '{start: "2026-03-02T08:00"}', "2026-03-02T08:00Z", None),
+    # a start of somebody else's making stops at the first end_time after it
+    ("UTC", '{start_time: "08:00", end_time: "18:00"}', "2026-03-02T12:34Z", "2026-03-02T18:00Z"),
+    ("UTC", '{start_time: "08:00", end_time: "18:00"}', "2026-03-02T18:00Z", "2026-03-03T18:00Z"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("zone", "schedule", "due", "stop"), STOPS)
+def test_a_job_stops_at(zone: str, schedule: str, due: str, stop: str | None) -> None:
+    found = calendar_of(zone, schedule).stop_time(instant(due))
+    assert found == (None if stop is None else instant(stop))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "last"),
+    [
+        ('cron: "0 8,9 * * *", start: "2026-03-02T08:30"', "2026-03-03T09:00Z"),
+        ('start: "2026-03-02T08:00", interval: 1h, exclude: "2026-03-02"', "2026-03-03T02:00Z"),
+        ('start: "2026-03-02T23:00", interval: 1h, exclude: "2026-03-03"', "2026-03-04T01:00Z"),
+        ('start: "2026-03-02T08:00", interval: 1mo', "2026-05-02T08:00Z"),
+        ('start_time: "22:00", end_time: "02:00", interval: 3h, start: "2026-03-02T00:00"', "2026-03-03T01:00Z"),
+        ('start_time: "08:00", days: mon, start: "2026-03-02T00:00"', "2026-03-16T08:00Z"),
+        ('start_time: "08:00", start: "2026-03-02T00:00", end: "2026-03-04T08:00"', "2026-03-03T08:00Z"),
+        ('start: "2026-03-02T08:00"', "2026-03-02T08:00Z"),
+    ],
+)  # fmt: skip
+def test_max_jobs_takes_the_first_three_from_start(schedule: str, last: str) -> None:
+    calendar = calendar_of("UTC", f"{{{schedule}, max_jobs: 3}}")
+    found = list(calendar.iterate(instant("2020-01-01T00:00Z")))
+    assert found[-1] == instant(last)
+    assert len(found) <= 3
+    assert calendar.next_due(found[-1]) is None
+    assert calendar.previous_due(instant("2030-01-01T00:00Z")) == found[-1]
+
+
+@pytest.mark.parametrize("count", range(1, 25))
+def test_max_jobs_counts_in_order_where_two_days_interleave(count: int) -> None:
+    """St John's put its clocks back at 00:01 to 23:01 of the day before."""
+    keys = 'cron: "*/15 23,0 * * *", start: "2006-10-28T22:00", dst_overlap: both'
+    unlimited = calendar_of("America/St_Johns", f"{{{keys}}}").iterate(instant("2006-01-01T00:00Z"))
+    limited = calendar_of("America/St_Johns", f"{{{keys}, max_jobs: {count}}}")
+    assert list(limited.iterate(instant("2006-01-01T00:00Z"))) == list(islice(unlimited, count))
+
+
+def test_a_due_time_counts_once_for_max_jobs_whatever_instances() -> None:
+    text = (
+        "version: 1\ninstances: [{id: a, app: x, instances: 5, "
+        "schedule: {start: 2026-01-01T00:00Z, interval: 1h, max_jobs: 2}}]"
+    )
+    calendar = compile_schedule(load(text, "f.yml").instances[0])
+    assert calendar is not None
+    assert len(list(calendar.iterate(instant("2020-01-01T00:00Z")))) == 2
+
+
+def test_a_million_jobs_are_counted_soon() -> None:
+    for schedule in ('cron: "* * * * *"', "interval: 1s, exclude: [2026-03-02]"):
+        calendar = calendar_of("UTC", f'{{{schedule}, start: "2026-01-01T00:00", max_jobs: 1000000}}')
+        assert calendar.next_due(instant("2060-01-01T00:00Z")) is None
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    ['{cron: "* * * * *"}', '{start_time: "08:00", end_time: "18:00", interval: 1h}',
+     '{start: "2026-01-01T00:00", interval: 1h}', '{start: "2026-01-01T00:00", interval: 1mo}',
+     '{start: "0001-01-01T00:00", interval: 1d}', '{start: "9999-12-01T23:59"}', '{cron: "@daily", end: "9999-12-31T23:59"}'],
+)  # fmt: skip
+def test_the_ends_of_time_are_no_mistake(schedule: str) -> None:
+    for zone in ("UTC", "Pacific/Kiritimati", "America/New_York"):
+        calendar = calendar_of(zone, schedule)
+        for after in (datetime.min, datetime.max):  # noqa: DTZ901
+            moment = after.replace(tzinfo=UTC)
+            due = calendar.next_due(moment)
+            assert due is None or due > moment
+            calendar.previous_due(moment)
+
+
+def test_fractions_of_a_second_are_after_the_second_they_follow() -> None:
+    calendar = calendar_of("UTC", '{cron: "0 8 * * *"}')
+    due, tick = instant("2026-03-02T08:00Z"), timedelta(microseconds=1)
+    assert calendar.next_due(due - tick) == due
+    assert calendar.next_due(due) == due + timedelta(days=1)
+    assert calendar.next_due(due + tick) == due + timedelta(days=1)
+    assert calendar.previous_due(due - tick) == due - timedelta(days=1)

@@ -31,6 +31,24 @@ VALUES = st.recursive(
     max_leaves=6,
 )  # fmt: skip
 SCHEDULES = st.dictionaries(st.sampled_from(keys_of(ScheduleKeys)), WORDS | VALUES, max_size=6)
+MOMENTS = st.sampled_from(
+    ["2026-03-08T02:30", "2026-03-07T23:59:59", "0001-01-01T00:00", "9999-12-31T23:59", "9999-12-31T23:59-14:00",
+     "0001-01-01T00:00+14:00", "1969-12-31T23:59Z", "2027-01-31T00:00", "2026-03-09T00:00+05:30"]
+)  # fmt: skip
+TIMES = st.sampled_from(["00:00", "02:30", "23:59:59", "08:00"])
+FORMS = st.one_of(
+    st.fixed_dictionaries({"start": MOMENTS}),
+    st.fixed_dictionaries({"start": MOMENTS, "interval": st.sampled_from(["1s", "7h", "1d", "36600d", "1mo", "1200mo"])}),
+    st.fixed_dictionaries({"start_time": TIMES}, optional={"end_time": TIMES | st.just("24:00"), "days": st.just("mon-fri")}),
+    st.fixed_dictionaries({"start_time": TIMES, "end_time": TIMES, "interval": st.sampled_from(["1s", "36600d", "1h"])}),
+    st.fixed_dictionaries({"cron": st.sampled_from(["* * * * *", "0 0 29 2 */7", "30 2 31 * mon", "@yearly"])}),
+)
+BOUNDS = st.fixed_dictionaries(
+    {}, optional={"end": MOMENTS, "duration": st.sampled_from(["1s", "36600d"]), "max_jobs": st.integers(1, 9),
+                  "exclude": st.sampled_from(["2026-03-08", "0001-01-01", "9999-12-31"]),
+                  "dst_gap": st.just("skip"), "dst_overlap": st.sampled_from(["second", "both"])}
+)  # fmt: skip
+LIKELY = st.builds(lambda form, bounds: form | bounds, FORMS, BOUNDS)
 INSTANCES = st.builds(
     lambda fields, schedule: {"id": "a", "app": "x", "schedule": schedule, **fields},
     st.dictionaries(st.sampled_from(keys_of(InstanceKeys)), VALUES, max_size=5),
@@ -63,7 +81,7 @@ def test_any_bytes_are_read_or_refused(payload: bytes | str, file: str) -> None:
     check(payload, file)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(FULL)), st.integers(0, 12), SCRAPS), max_size=4))
 def test_a_good_file_with_scraps_in_it_is_read_or_refused(cuts) -> None:
     text = FULL
@@ -72,7 +90,14 @@ def test_a_good_file_with_scraps_in_it_is_read_or_refused(cuts) -> None:
     check(text, "f.yml")
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=80, deadline=None)
+@given(LIKELY, st.sampled_from(["UTC", "America/New_York", "Pacific/Apia", "Pacific/Kiritimati"]))
+def test_likely_schedules_at_the_ends_of_everything_are_read_or_refused(schedule, zone) -> None:
+    instance = {"id": "a", "app": "x", "schedule": schedule}
+    check(json.dumps({"version": 1, "timezone": zone, "instances": [instance]}), "f.json")
+
+
+@settings(max_examples=80, deadline=None)
 @given(st.lists(INSTANCES, min_size=1, max_size=2), st.dictionaries(
     st.sampled_from(["timezone", "defaults", "version"]), VALUES, max_size=1))  # fmt: skip
 def test_wild_values_are_read_or_refused(instances, others) -> None:

@@ -261,12 +261,13 @@ def test_problems_do_not_hide_those_between_instances() -> None:
         "version: 1\ninstances:\n"
         "  - {id: a, app: x, priority: 0, depends_on: [b, nobody]}\n"
         "  - {id: b, app: x, retries: x, depends_on: [a]}\n"
-        "  - {id: a, app: x, prio: 1, schedule: {cron: '@daily'}}\n"
+        "  - {id: a, app: x, prio: 1, depends_on: none}\n"
     )
     assert told(text) == [
         (3, 31, "instances[0].priority", "out_of_range"), (3, 46, "instances[0].depends_on", "cycle"),
         (3, 50, "instances[0].depends_on[1]", "unknown_parent"), (4, 30, "instances[1].retries", "wrong_type"),
         (5, 10, "instances[2].id", "duplicate_id"), (5, 21, "instances[2].prio", "unknown_key"),
+        (5, 42, "instances[2].depends_on", "unknown_parent"),
     ]  # fmt: skip
 
 

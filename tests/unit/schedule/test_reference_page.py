@@ -12,8 +12,8 @@ from common.schedule.lint import lint
 from common.schedule.model import FileKeys, InstanceKeys, ScheduleKeys, keys_of
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/schedule-file.md").read_text(encoding="utf-8")
-SECTIONS = {name.strip(): text for name, text in re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S)}
-ROW = re.compile(r"^\| `(\w+)` \| .* \| `(.*)` \|$", re.M)
+SECTIONS = {name.strip(): text for name, text in re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)}
+ROW = re.compile(r"^\| `(\w+)` \| .* \| `(.*)` \|$", re.MULTILINE)
 
 
 def rows(section: str) -> dict[str, str]:
@@ -53,11 +53,11 @@ def test_examples_of_a_schedule_are_good(key: str, example: str) -> None:
     assert codes(f"version: 1\ninstances: [{{id: a, app: x, schedule: {example}}}]\n") == []
 
 
-@pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", PAGE, re.S))
+@pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
 def test_whole_files_on_the_page_are_good(block: str) -> None:
     assert codes(block) == []
 
 
 def test_every_warning_is_described() -> None:
     given = set(re.findall(r'"((?:\w+_)+\w+)"', Path(lint.__globals__["__file__"]).read_text()))
-    assert set(re.findall(r"^\| `(\w+)` \|", SECTIONS["Warnings"], re.M)) == given
+    assert set(re.findall(r"^\| `(\w+)` \|", SECTIONS["Warnings"], re.MULTILINE)) == given

@@ -1,0 +1,151 @@
+"""Telling people's webhooks what became of jobs: written down first, then sent until taken.
+
+What is worth telling is `domain.notices`'. A notice names the job and its end, never its
+environment or output.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from application_manager.domain.notices import Happened, kinds_of, wait_before
+from common.clock import Clock
+from common.db import Database, Row, Transaction
+from common.jobs import JobState
+from common.logs import logger
+from common.schedule import Notify, spec_from_json
+
+EVENTS_AT_ONCE = 500
+OVERLAP = 200
+"""Event ids that are read again: a transaction that began earlier may commit later."""
+SENT_AT_ONCE = 20
+TIMEOUT_S = 5.0
+
+Post = Callable[[str, dict[str, Any]], None]
+"""Sends a body as JSON; raises whatever says that it was not taken."""
+
+_log = logger("application_manager.notifier")
+
+
+def post(url: str, body: dict[str, Any]) -> None:
+    """POST a notice; anything but a 2xx raises, a redirect is not followed."""
+    httpx.post(url, json=body, timeout=TIMEOUT_S, trust_env=False).raise_for_status()
+
+
+@dataclass(frozen=True)
+class Notifier:
+    """Reads the ledger's events, writes notices, sends them. Owned by its loop's thread."""
+
+    database: Database
+    clock: Clock
+    post: Post = post
+
+    def run_once(self) -> float | None:
+        """Write down what is new, send what is due."""
+        read = self._collect()
+        self._send()
+        return 0.0 if read == EVENTS_AT_ONCE + OVERLAP else None
+
+    def _collect(self) -> int:
+        with self.database.transaction() as transaction:
+            position, floor = _positions(transaction)
+            events = transaction.all(
+                "events_after", after=max(floor, position - OVERLAP), limit=EVENTS_AT_ONCE + OVERLAP
+            )
+            notices = self._notices_of(transaction, events)
+            transaction.execute_many("add_notices", notices)
+            newest = max([position, *(event["event_id"] for event in events)])
+            if newest > position:
+                transaction.execute("set_position", name="notices", position=newest)
+        return len(events)
+
+    def _notices_of(
+        self, transaction: Transaction, events: Sequence[Row]
+    ) -> list[dict[str, Any]]:
+        wanted = _wishes(transaction, {event["instance_id"] for event in events})
+        return [
+            {"event_id": event["event_id"], "job_id": event["job_id"], "kind": kind,
+             "url": wish.url, "body": json.dumps(_body(event, kind))}
+            for event in events
+            if (wish := wanted.get(event["instance_id"])) is not None
+            for kind in kinds_of(_happened(transaction, event), wish.on)
+        ]  # fmt: skip
+
+    def _send(self) -> None:
+        with self.database.transaction() as transaction:
+            due = transaction.all("due_notices", limit=SENT_AT_ONCE)
+        for notice in due:
+            tries = notice["tries"] + 1
+            try:
+                self.post(notice["url"], json.loads(notice["body"]))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
+                self._put_off(notice, tries, error)
+            else:
+                self._mark(notice, state="sent", tries=tries, error=None, wait_s=0)
+
+    def _put_off(self, notice: Row, tries: int, error: Exception) -> None:
+        wait = wait_before(tries)
+        said = f"{type(error).__name__}: {error}"[:500]
+        _log.warning("notice_not_taken", job_id=notice["job_id"], tries=tries, error=said)
+        self._mark(notice, state="waiting" if wait else "given_up", tries=tries, error=said,
+                   wait_s=int(wait.total_seconds()) if wait else 0)  # fmt: skip
+
+    def _mark(self, notice: Row, **change: Any) -> None:
+        with self.database.transaction() as transaction:
+            transaction.execute("mark_notice", notice_id=notice["notice_id"], **change)
+
+
+def _positions(transaction: Transaction) -> tuple[int, int]:
+    """Return where reading goes on, and where it began: what was before that is told to nobody."""
+    rows = [transaction.one("position", name=name) for name in ("notices", "notices_from")]
+    if rows[0] is not None and rows[1] is not None:
+        return int(rows[0]["position"]), int(rows[1]["position"])
+    newest = transaction.one("newest_event")
+    position = int((newest["event_id"] if newest else 0) or 0)
+    for name in ("notices", "notices_from"):
+        transaction.execute("set_position", name=name, position=position)
+    return position, position
+
+
+def _wishes(transaction: Transaction, instances: set[str]) -> dict[str, Notify]:
+    if not instances:
+        return {}
+    rows = transaction.all("instances_by_id", instances=sorted(instances))
+    specs = {row["instance_id"]: spec_from_json(row["spec"]) for row in rows}
+    return {name: spec.notify for name, spec in specs.items() if spec.notify is not None}
+
+
+def _happened(transaction: Transaction, event: Row) -> Happened:
+    to_state = JobState(event["to_state"])
+    previous = None
+    if to_state in (JobState.SUCCEEDED, JobState.ENDED):
+        row = transaction.one("job_before", instance_id=event["instance_id"], due=event["due"])
+        previous = JobState(row["state"]) if row else None
+    return Happened(to_state, event["lateness_ms"], previous)
+
+
+def _body(event: Row, kind: str) -> dict[str, Any]:
+    return {
+        "event": kind,
+        "job_id": event["job_id"],
+        "instance": event["instance_id"],
+        "due": _text(event["due"]),
+        "state": event["to_state"],
+        "reason": event["event_reason"],
+        "detail": event["event_detail"],
+        "node": event["node"],
+        "attempt": event["event_attempt"],
+        "exit_code": event["exit_code"],
+        "lateness_ms": event["lateness_ms"],
+        "at": _text(event["at"]),
+    }
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
