@@ -59,6 +59,10 @@ def main(arguments: list[str]) -> int:
         return _pass_days(int(arguments[1]))
     if "--failpoints" in arguments:
         return _try_failpoints(arguments)
+    if "--digest" in arguments:
+        quiet()
+        print(json.dumps({"digest": live(make_scenario(int(arguments[0])))["digest"]}))
+        return 0
     if "--trace" in arguments:
         return _replay(int(arguments[0]))
     quiet()

@@ -173,7 +173,7 @@ class Process:
     def freeze(self, seconds: float) -> None:
         """Stop running for a while, as SIGSTOP does, and go on."""
         self.world.note("freeze", f"{self.name} for {seconds:.1f} s")
-        self.frozen_until = max(self.frozen_until, self.world.time + seconds)
+        self.frozen_until = max(self.frozen_until, self.world.later(seconds, lambda: None))
         self.down.append((self.world.time, self.frozen_until))
 
 
@@ -224,9 +224,11 @@ class World:
             delay += self.rng.uniform(0, 2)
         return round(self.time + delay, 6)
 
-    def later(self, seconds: float, act: Callable[[], None]) -> None:
-        """Let something happen at a moment to come."""
-        heapq.heappush(self._events, (round(self.time + seconds, 6), next(self.numbers), act))
+    def later(self, seconds: float, act: Callable[[], None]) -> float:
+        """Let something happen at a moment to come; return that moment."""
+        moment = round(self.time + seconds, 6)
+        heapq.heappush(self._events, (moment, next(self.numbers), act))
+        return moment
 
     def note(self, what: str, text: str = "") -> None:
         line = f"{self.time:10.3f} {what} {text}"
@@ -317,17 +319,7 @@ class World:
             for running in process.life.running:
                 if best is None or running.due < best.due:
                     best = running
-        thawing = [p for p in self.processes if p.life and p.frozen_until > self.time]
-        for process in thawing:
-            if best is None or process.frozen_until < best.due:
-                self._thaw_later(process)
         return best
-
-    def _thaw_later(self, process: Process) -> None:
-        """Nothing else is due before a frozen process goes on: have time get there."""
-        moment = process.frozen_until
-        if not any(at == moment for at, _, _ in self._events):
-            self.later(moment - self.time, lambda: None)
 
     def _run(self, running: Running) -> None:
         running.wait_s, running.is_woken = None, False
