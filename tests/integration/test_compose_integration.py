@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-import urllib.request
+from http.client import HTTPConnection
 
 import pytest
 
@@ -47,16 +47,21 @@ def test_everything_that_stays_is_healthy(folder):
 
 def test_the_api_answers_and_the_one_machine_is_a_node(folder):
     token = (folder / "secrets" / "api_token.txt").read_text()
-    request = urllib.request.Request("http://127.0.0.1:8443/api/v1/nodes",
-                                     headers={"Authorization": f"Bearer {token}"})  # fmt: skip
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            nodes = json.load(answer)["items"]
+        nodes = get("/api/v1/nodes", token)["items"]
         if [node["state"] for node in nodes] == ["ACTIVE"]:
             break
         time.sleep(0.5)
     assert [(node["node"], node["state"]) for node in nodes] == [("here", "ACTIVE")]
+
+
+def get(path, token):
+    connection = HTTPConnection("127.0.0.1", 8443, timeout=5)
+    connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+    answer = connection.getresponse()
+    assert answer.status == 200
+    return json.load(answer)
 
 
 def test_no_secret_is_seen_in_what_docker_tells(folder):
