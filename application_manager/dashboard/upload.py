@@ -50,14 +50,14 @@ def plan_fragment(
     view = view_of(request, parts, actor)
     upload = Upload(((name, text),), prune)
     try:
-        plan, cancelled = parts.schedules.plan(upload)
+        plan = parts.schedules.plan(upload)
     except InvalidFilesError as error:
         lines = numbered(text, error.problems)
         return page(view, "problems.html", problems=error.problems, lines=lines, name=name)
     changes = [_change(change, view.now) for change in plan.changes]
     changes.sort(key=lambda change: (ORDER[change["kind"]], change["instance_id"]))
     return page(view, "plan.html", plan=plan, changes=changes, counts=_counts(plan), looks=LOOKS,
-                effect=_effect(plan, view.now), cancelled=cancelled)  # fmt: skip
+                effect=_effect(plan, view.now), cancelled=plan.cancelled_jobs)  # fmt: skip
 
 
 def numbered(text: str, problems: tuple[Problem, ...]) -> list[Json]:
