@@ -12,6 +12,7 @@ from application_manager.api.app import build_app
 from application_manager.api.parts import Parts
 from application_manager.asks import Asks
 from application_manager.feed import Feed
+from application_manager.letters import DeadLetters
 from application_manager.live import Loads
 from application_manager.notifier import Notifier
 from application_manager.people import People
@@ -65,6 +66,7 @@ def build(context: Context) -> Service:
             outbox,
             forever("loads", receiver.run_once, receiver.wake),
             parts.monitor,
+            parts.letters,
             every(1.0, "feed", parts.feed.run_once),
             every(2.0, "notices", Notifier(database, clock).run_once),
             every(3600.0, "first", first.run_once),
@@ -74,7 +76,8 @@ def build(context: Context) -> Service:
         checks={"mysql": database.ping, "kafka": partial(doors.bus.ping, 3.0),
                 "first": first.check},
         figures={"stream_readers": lambda: parts.feed.listeners},
-        close=partial(_close, server, receiver, parts.monitor, doors.bus, doors.screens, database),
+        close=partial(_close, server, receiver, parts.monitor, parts.letters, doors.bus,
+                      doors.screens, database),
         producer=producer,
     )  # fmt: skip
 
@@ -96,7 +99,8 @@ def _parts(context: Context, doors: _Doors, publish: Callable[[], None], *, is_t
     allowed = [each.strip() for each in context.settings.text("IMAGE_ALLOW", "*").split(",")]
     return Parts(
         database=database, screens=doors.screens, clock=clock, people=people, loads=loads,
-        monitor=monitor, feed=Feed(database, clock, sources_of(database, loads, monitor, clock)),
+        monitor=monitor, letters=DeadLetters(doors.bus),
+        feed=Feed(database, clock, sources_of(database, loads, monitor, clock)),
         schedules=Schedules(database, publish, allowed), asks=Asks(database, clock, publish),
         versions=Versions(database, publish), registry=Registry(database, people),
         client_token=_secret(context.settings, "CLIENT_TOKEN"), is_tls=is_tls,

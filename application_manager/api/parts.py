@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from application_manager.asks import Asks
 from application_manager.feed import Feed
+from application_manager.letters import DeadLetters
 from application_manager.live import Loads
 from application_manager.people import People
 from application_manager.registry import Registry
@@ -35,6 +36,7 @@ class Parts:
     schedules: Schedules
     loads: Loads
     monitor: HeartbeatMonitor
+    letters: DeadLetters
     feed: Feed
     asks: Asks
     versions: Versions

@@ -18,6 +18,7 @@ _TITLES = {
     422: ("This address is not right", "One of its parts cannot be read."),
     503: ("The platform does not answer", "What runs goes on, and its stop times hold. Try again."),
 }  # fmt: skip
+_OURS = {"status": 500, "code": "internal_error", "detail": "This is a mistake of ours."}
 _OTHER = ("Something went wrong", "Try again; if it stays, the service's log says more.")
 
 
@@ -33,7 +34,12 @@ class PageErrors:
             await self._app(scope, receive, send)
             return
         answer = _Answer(send)
-        await self._app(scope, receive, answer.take)
+        try:
+            await self._app(scope, receive, answer.take)
+        except Exception:
+            if answer.is_silent:  # whoever is outside logs it
+                await error_page(request, _OURS)(scope, receive, send)
+            raise
         if answer.start is not None:
             page = error_page(request, json.loads(answer.body))
             await page(scope, receive, send)
@@ -46,8 +52,10 @@ class _Answer:
         self._send = send
         self.start: Message | None = None
         self.body = b""
+        self.is_silent = True
 
     async def take(self, message: Message) -> None:
+        self.is_silent = False
         if message["type"] == "http.response.start" and _is_problem(message):
             self.start = message
         elif self.start is None:

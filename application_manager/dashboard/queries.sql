@@ -269,3 +269,7 @@ SELECT job_id, instance_id, due, ordinal, attempt, state, reason, detail, node, 
 FROM rota_scheduler.jobs
 WHERE due >= %(since)s AND (%(pattern)s IS NULL OR instance_id LIKE %(pattern)s)
 ORDER BY due DESC, job_id DESC LIMIT %(limit)s;
+
+-- name: specs_of
+-- Some instances as stored, to compare a plan with.
+SELECT instance_id, spec, image FROM rota_app.instances WHERE instance_id IN %(instances)s;

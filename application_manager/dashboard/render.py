@@ -144,10 +144,14 @@ def percent(value: float | None) -> str:
     return "—" if value is None else f"{value * 100:.0f} %"
 
 
-def pretty(value: Any) -> str:
-    """Write a value of a spec as a person would."""
+def pretty(value: Any, key: str = "") -> str:
+    """Write a value of a spec as a person would; its key tells the unit."""
     if value is None:
         return "—"
+    if key.endswith("_bytes"):
+        return words.bytes_words(float(value))
+    if key.endswith("_s") and isinstance(value, (int, float)):
+        return words.span_words(float(value))
     if isinstance(value, (Mapping, list, tuple)):
         return json.dumps(value, ensure_ascii=False)
     return str(value)

@@ -63,8 +63,10 @@ def services_page(request: Request, parts: PartsDep, actor: Viewer) -> HTMLRespo
         for name, title, duty in KNOWN
     ]
     held = sum(row["shards"] for row in shards)
-    return page(view, "services.html", groups=groups, shards=shards, held=held, all_shards=SHARDS,
-                tones=_TONES)  # fmt: skip
+    return page(
+        view, "services.html", groups=groups, shards=shards, held=held, all_shards=SHARDS,
+        tones=_TONES, letters=parts.letters.newest(), letter_counts=parts.letters.counts(),
+    )  # fmt: skip
 
 
 def health_of(

@@ -13,11 +13,13 @@ from application_manager.api.guard import Viewer
 from application_manager.api.parts import PartsDep
 from application_manager.api.schedules import next_dues
 from application_manager.dashboard import words
+from application_manager.dashboard.instances import differences
 from application_manager.dashboard.render import page, view_of
 from application_manager.domain.plan import Change, Kind, Plan
 from application_manager.schedules import InvalidFilesError, Upload
+from common.db import Row
 from common.documents import Problem
-from common.schedule import compile_schedule
+from common.schedule import compile_schedule, spec_from_json
 
 Json = dict[str, Any]
 MOST_TEXT = 300_000
@@ -54,7 +56,10 @@ def plan_fragment(
     except InvalidFilesError as error:
         lines = numbered(text, error.problems)
         return page(view, "problems.html", problems=error.problems, lines=lines, name=name)
-    changes = [_change(change, view.now) for change in plan.changes]
+    changed = [each.instance_id for each in plan.changes if each.kind is Kind.CHANGED]
+    with parts.screens.transaction() as transaction:
+        before = {row["instance_id"]: row for row in transaction.all("specs_of", instances=changed)}
+    changes = [_change(change, before.get(change.instance_id), view.now) for change in plan.changes]
     changes.sort(key=lambda change: (ORDER[change["kind"]], change["instance_id"]))
     return page(view, "plan.html", plan=plan, changes=changes, counts=_counts(plan), looks=LOOKS,
                 effect=_effect(plan, view.now), cancelled=plan.cancelled_jobs)  # fmt: skip
@@ -82,8 +87,12 @@ def numbered(text: str, problems: tuple[Problem, ...]) -> list[Json]:
     return shown
 
 
-def _change(change: Change, now: datetime) -> Json:
+def _change(change: Change, before: Row | None, now: datetime) -> Json:
+    """Give a change its words, its next due times and, where it is one, every key that differs."""
+    new = {"spec": change.spec, "image": change.image}
+    old = {"spec": spec_from_json(before["spec"]), "image": before["image"]} if before else new
     return {
+        "differences": differences(old, new),
         "kind": change.kind, "instance_id": change.instance_id, "version": change.version,
         "fields": change.fields, "words": words.schedule_words(change.spec), "image": change.image,
         "zone": change.spec.timezone, "next": next_dues(change, now), "spec": change.spec,

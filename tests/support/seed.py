@@ -72,6 +72,7 @@ class Seeder:
         dues = sorted(self._past_dues(specs), key=lambda pair: pair[0], reverse=True)
         for number, (due, spec) in enumerate(dues[: self.size.jobs]):
             self._job(spec, due, has_details=number < self.size.detailed)
+        self._children({edge.instance: spec for spec in specs for edge in spec.depends_on})
         self._audit(specs)
         return self.week
 
@@ -143,6 +144,21 @@ class Seeder:
                 self.week.events.extend(seed_words.events_of(job))
                 if job["node"] or job["state"] == "QUEUED":
                     self.week.deployments.append(self._deployment(job))
+
+    def _children(self, children: dict[str, InstanceSpec]) -> None:
+        """Let each child run after its parent's first ordinal, wait for it, or fail with it."""
+        for parent in [job for job in self.week.jobs if job["instance_id"] in children]:
+            if parent["ordinal"]:
+                continue
+            child = children[parent["instance_id"]]
+            job = self._row(child, parent["due"], 0, seed_words.child_fate(self.random, parent))
+            job["stop_at"] = None
+            self.week.jobs.append(job)
+            self.week.events.extend(seed_words.events_of(job))
+            self.week.edges.append({"job_id": job["job_id"], "parent_instance": parent["instance_id"],
+                                    "ends": "success", "parent_due": parent["due"]})  # fmt: skip
+            if job["node"]:
+                self.week.deployments.append(self._deployment(job))
 
     def _row(self, spec: InstanceSpec, due: datetime, ordinal: int, fate: seed_words.Fate) -> Any:
         home = shard_of(spec.id) + ordinal + self.random.choice((0, 0, 1))

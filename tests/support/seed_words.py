@@ -146,6 +146,17 @@ def _past_fate(
     return Fate("SUCCEEDED", exit_code=0, **ran)
 
 
+def child_fate(source: random.Random, parent: dict[str, Any]) -> Fate:
+    """What becomes of a job that waits for the success of another."""
+    if parent["ended_at"] is None:
+        return Fate("WAITING")
+    if parent["state"] not in {"SUCCEEDED", "ENDED"}:
+        return Fate("UPSTREAM_FAILED", "dep_failed", ended_at=parent["ended_at"])
+    started = parent["ended_at"] + timedelta(seconds=1)
+    return Fate("SUCCEEDED", started_at=started, exit_code=0, lateness_ms=900,
+                ended_at=started + timedelta(seconds=source.randint(20, 240)))  # fmt: skip
+
+
 def _ms(span: timedelta) -> int:
     return int(span.total_seconds() * 1000)
 
@@ -154,8 +165,8 @@ def events_of(job: dict[str, Any]) -> list[dict[str, Any]]:
     """Write the changes of state that led to a job as it is."""
     due, state = job["due"], job["state"]
     steps: list[tuple[datetime, str]] = []
-    if state in {"MISSED", "SKIPPED"}:
-        steps = [(job["ended_at"], state)]
+    if state in {"MISSED", "SKIPPED", "WAITING", "UPSTREAM_FAILED"}:
+        steps = [(job["ended_at"] or due, state)]
     else:
         steps.append((due + timedelta(milliseconds=40), "QUEUED"))
         if job["started_at"]:

@@ -1,5 +1,6 @@
 // The upload screen: a file becomes text, problems lead to their lines, apply is bound to the plan.
 import { ask, send, toast } from "./actions.js";
+import { startWriter } from "./writer.js";
 
 const MOST_BYTES = 262144;
 
@@ -25,6 +26,7 @@ export function startUpload() {
       if (kind === "drop") take(event.dataTransfer.files[0]);
     });
   }
+  startWriter(form, text);
   document.querySelector("[data-example]").addEventListener("click", () => {
     text.value = form.querySelector("[data-example-text]").content.textContent;
     text.focus();

@@ -17,6 +17,7 @@ from application_manager.api.app import build_app
 from application_manager.api.parts import Parts
 from application_manager.asks import Asks
 from application_manager.feed import Feed
+from application_manager.letters import DeadLetters
 from application_manager.live import Loads
 from application_manager.people import People
 from application_manager.publisher import Publisher
@@ -174,6 +175,7 @@ def world(allowed: Sequence[str] = ("*",), **changes: Any) -> Iterator[World]:
     screens = MemoryDatabase(server, "rota_app", load_queries("application_manager.dashboard"))
     parts = replace(Parts(
         database=database, screens=screens, clock=clock, people=people, loads=loads, monitor=monitor, feed=feed,
+        letters=DeadLetters(bus),
         schedules=Schedules(database, lambda: wakes.append(1), allowed),
         asks=Asks(database, clock, lambda: wakes.append(1)),
         versions=Versions(database, lambda: wakes.append(1)), registry=Registry(database, people),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 
 import pytest
 from httpx import Response
 
+from application_manager.letters import AGAIN_AFTER_S, DeadLetters
+from common.bus.memory import MemoryBus
+from common.clock import ManualClock
 from tests.service.application_manager.bench import NOON, PASSWORD, TOKEN, World, schedule_file
 
 JOB = "heating.20260302T115900Z.0"
@@ -176,3 +180,23 @@ def test_the_reader_chooses_whose_clock_is_shown(full: World) -> None:
     cookies = "rota_zone=mine; rota_tz=Asia/Kolkata"
     assert "17:30:00" in words_of(get(full, "/audit", cookie=cookies))
     assert "12:00:00" in words_of(get(full, "/audit"))
+
+
+def test_dead_letters_are_shown_with_what_is_wrong_and_where(world: World) -> None:
+    producer = world.bus.producer()
+    told = {"error": "UnreadableMessageError: not JSON", "topic": "job.events", "partition": 3,
+            "offset": 17, "key": "a", "value": "<oops"}  # fmt: skip
+    for value in (json.dumps(told), "not even a letter"):
+        producer.send("job.events.dlq", "a", value.encode()).wait(1)
+    world.parts.letters.run_once()
+    said = words_of(get(world, "/services"))
+    assert "job.events: 2" in said
+    assert "partition 3, offset 17, key a UnreadableMessageError: not JSON" in said
+    assert "&lt;oops" in said
+    assert "not in the form of a dead letter" in said
+
+
+def test_a_missing_dead_letter_topic_ends_nothing() -> None:
+    letters = DeadLetters(MemoryBus(ManualClock(NOON)))
+    assert letters.run_once() == AGAIN_AFTER_S
+    assert letters.newest() == []
