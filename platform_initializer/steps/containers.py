@@ -137,8 +137,8 @@ def _runner(world: World, machine: str, spec: ContainerSpec) -> Callable[[], Non
         check = (HEALTH_PORTS.get(spec.service), READY_WITHIN_S)
         start_container(host, spec, world.description.platform, check)
         if spec.service in STORES:
-            check = f"/opt/{spec.service}/healthcheck.sh"
-            host.script(f"waiting for {spec.service}", _GATE, spec.name, check, timeout_s=150.0)
+            command = f"/opt/{spec.service}/healthcheck.sh"
+            host.script(f"waiting for {spec.service}", _GATE, spec.name, command, timeout_s=150.0)
 
     return run
 

@@ -130,7 +130,7 @@ def calendar_of(name: str, schedule: dict[str, object]) -> Calendar | None:
 DAILY = {"start_time": "02:30", "end_time": "03:15"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(case=cases())
 @example(case=("Pacific/Apia", date(2011, 12, 30), {"start_time": "22:00", "end_time": "06:00", "interval": "50m"}))
 @example(case=("Pacific/Apia", date(2011, 12, 30), {"start": "2011-12-28T12:00", "interval": "1d"}))
