@@ -58,7 +58,7 @@ class Configurer:
 
         def act() -> None:
             life = self.process.life
-            if life is None or self.process.frozen_until > self._world.time:
+            if life is None or self.process.is_frozen:
                 again()
                 return
             with self._world.acting(self.process):

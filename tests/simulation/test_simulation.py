@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.simulation.failpoints import ACTS, all_failpoints
+from tests.simulation.sabotage import SABOTAGE
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = int(os.environ.get("ROTA_SIMULATION_SEEDS") or 200)
@@ -66,6 +67,15 @@ def test_thirty_days_pass_in_seconds() -> None:
     assert month["simulated_s"] > 29 * 86_400
     assert month["crashes"] > 10
     assert month["runs"] > 100
+
+
+def test_a_platform_that_breaks_its_promises_is_caught() -> None:
+    lines = told_by(begin("--sabotage"))
+    assert {line["sabotage"] for line in lines} == set(SABOTAGE)
+    for line in lines:
+        _, promise = SABOTAGE[line["sabotage"]]
+        found = {violation.split()[0] for violation in line["violations"]}
+        assert promise in found, line
 
 
 @pytest.fixture(scope="module")

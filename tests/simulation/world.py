@@ -98,6 +98,7 @@ class Life:
     process: Process
     clock: Clock
     is_alive: bool = True
+    is_amidst: bool = False  # frozen in a call that others' calls are piled upon
     running: list[Running] = field(default_factory=list)
     service: Service | None = None
     parts: Any = None  # what others must reach of it
@@ -118,6 +119,11 @@ class Process:
     lives: int = 0
     down: list[tuple[float, float]] = field(default_factory=list)
     is_held_down: bool = False
+
+    @property
+    def is_frozen(self) -> bool:
+        is_amidst = self.life is not None and self.life.is_amidst
+        return is_amidst or self.frozen_until > self.world.time
 
     def start(self) -> None:
         """Begin a life; a crash while being built is a crash like any other."""
@@ -276,6 +282,7 @@ class World:
         if self._depth >= DEEPEST_FREEZE or not self.may_freeze():
             return
         life.process.freeze(seconds)
+        life.is_amidst, began = True, self.time
         self._depth += 1
         running, self._running = self._running, None
         try:
@@ -284,6 +291,8 @@ class World:
         finally:
             self._running = running
             self._depth -= 1
+            life.is_amidst = False
+            life.process.down.append((began, self.time))
         if not life.is_alive:
             raise Crash
 
@@ -314,7 +323,7 @@ class World:
     def _next(self) -> Running | None:
         best: Running | None = None
         for process in self.processes:
-            if process.life is None or process.frozen_until > self.time:
+            if process.life is None or process.is_frozen:
                 continue
             for running in process.life.running:
                 if best is None or running.due < best.due:
