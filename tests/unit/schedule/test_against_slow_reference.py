@@ -165,7 +165,7 @@ def test_due_and_stop_times_are_those_of_the_slow_reference(case) -> None:
         assert calendar.previous_due(later - TICK) == sooner
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(case=cases(), minutes=st.integers(-4000, 4000))
 def test_next_is_strictly_later_and_nothing_lies_between(case, minutes: int) -> None:
     name, day, schedule = case
