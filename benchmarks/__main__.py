@@ -20,9 +20,10 @@ BENCHMARKS = {
     "b5": "a sweep of all nodes over SSH",
     "b6": "durable placements, and how even they are",
     "b7": "from due to running, from stop time to gone",
+    "b8": "bringing up a platform, and changing nothing",
     "b9": "take-over by another replica",
 }
-SIZES = {"b1": 100_000, "b2": 100_000, "b3": 100_000, "b4": 100_000, "b9": 10_000,
+SIZES = {"b1": 100_000, "b2": 100_000, "b3": 100_000, "b4": 100_000, "b8": 3, "b9": 10_000,
          "b5": 500, "b6": 100_000, "b7": 200}  # fmt: skip
 
 

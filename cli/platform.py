@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from cli import platform_day2
+from cli import platform_day2, platform_machine
 from cli.errors import ExitCode
+from cli.options import Output, Yes, confirm
 from cli.output import Column, Format, print_one, print_rows
 from cli.platform_errors import translated
-from cli.platform_file import File, Output, Yes, confirm, described
+from cli.platform_file import File, confirm_by_name, described
 
 app = typer.Typer(no_args_is_help=True, help="Bring the platform up, and look after it.")
 render = typer.Typer(no_args_is_help=True, help="Print or write what is made from the same plan.")
@@ -131,7 +132,7 @@ def down(
         description = described(file)
     name = description.platform
     if destroy:
-        confirm(f"This removes platform {name} with all its data.", yes=yes, word=name)
+        confirm_by_name(f"This removes platform {name} with all its data.", name, yes=yes)
     else:
         confirm(f"Stop platform {name}?", yes=yes)
     with translated(), watching() as progress:
@@ -161,3 +162,4 @@ def render_secrets(folder: Annotated[Path, typer.Argument(help="where the files 
 
 
 platform_day2.add_to(app)
+app.add_typer(platform_machine.app, name="machine")

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from cli.errors import CliError, ExitCode
+from cli.options import Output, Yes, confirm
 from cli.output import Column, Format, print_rows
 from cli.platform_errors import translated
-from cli.platform_file import File, Output, Yes, confirm, described
+from cli.platform_file import File, described
 from common.ssh.paramiko_door import ParamikoDoor
 
 _FINDINGS = tuple(

@@ -9,12 +9,10 @@ from typing import Annotated
 import typer
 
 from cli.errors import CliError, ExitCode
-from cli.output import Format
+from cli.options import SETTINGS
 from platform_initializer.domain.description import Description, local_description
 
 File = Annotated[Path | None, typer.Option("-f", "--file", help="the platform's file")]
-Output = Annotated[Format, typer.Option("-o", "--output", help="how to print")]
-Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 DEFAULT = Path("platform.yml")
 
 
@@ -27,17 +25,13 @@ def described(file: Path | None) -> Description:
     return load_description(file or DEFAULT)
 
 
-def confirm(question: str, *, yes: bool, word: str | None = None) -> None:
-    """Ask before what cannot be undone; `word` is to be typed where data is lost.
-
-    Raises `CliError` at a no, and where nobody can be asked.
-    """
+def confirm_by_name(question: str, name: str, *, yes: bool) -> None:
+    """Ask for a name to be typed before data is lost; raises `CliError` at anything else."""
     if yes:
         return
-    if not sys.stdin.isatty():
-        raise CliError("this needs a yes", next_command="the same with --yes",
-                       exit_code=ExitCode.USAGE)  # fmt: skip
-    hint = "[y/N]" if word is None else f"Type {word} to go on:"
-    answer = input(f"{question} {hint} ").strip()
-    if answer != word and (word is not None or answer.lower() not in {"y", "yes"}):
-        raise CliError("nothing was changed", exit_code=ExitCode.USAGE)
+    if not SETTINGS.may_ask or not sys.stdin.isatty():
+        raise CliError(f"{question} Nobody is here to say so.",
+                       next_command="the same with --yes", exit_code=ExitCode.USAGE)  # fmt: skip
+    print(f"{question} Type {name} to go on: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != name:
+        raise CliError("nothing was changed", exit_code=ExitCode.CONFLICT)

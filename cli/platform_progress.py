@@ -106,10 +106,10 @@ class TableProgress:
         from rich.text import Text
 
         with self._lock:
-            table = Table(box=None, padding=(0, 2), header_style="bold")
-            table.add_column("machine")
+            table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")  # fits 80 columns
+            table.add_column("machine", no_wrap=True)
             for phase in Phase:
-                table.add_column(phase.value)
+                table.add_column(phase.value, no_wrap=True, min_width=8)
             for machine in dict.fromkeys(step.machine for step, _ in self._steps.values()):
                 table.add_row(machine, *(self._cell(machine, phase) for phase in Phase))
             line = f"{time.monotonic() - self._began:5.1f} s  {self._line}"
@@ -125,11 +125,11 @@ class TableProgress:
         if "failed" in states:
             return Text("failed", style="bold red")
         if "skipped" in states:
-            return Text("not begun", style="yellow")
+            return Text("skipped", style="yellow")
         done = states.count("done")
         if done == len(states):
-            return Text(f"ok {self._spent.get((machine, phase), 0.0):.1f} s", style="green")
+            return Text(f"ok {self._spent.get((machine, phase), 0.0):.1f}s", style="green")
         if done or "running" in states:
             count = f" {done}/{len(states)}" if len(states) > 1 else ""
-            return Text(f"working{count}", style="cyan")
+            return Text(f"now{count}", style="cyan")
         return Text("waiting", style="dim")

@@ -15,7 +15,7 @@ from platform_initializer.progress import Progress
 from platform_initializer.revisions import Revisions
 from platform_initializer.secret_store import SecretStore
 
-_STOP = """\
+STOP = """\
 set -eu
 command -v docker > /dev/null || exit 0
 for label in io.rota.service io.rota.job; do
@@ -65,7 +65,7 @@ def down(
 
 def _stopper(platform: str, mode: str) -> Callable[[Host], str]:
     return lambda host: host.script(
-        "stopping the platform", _STOP, platform, mode, timeout_s=180.0
+        "stopping the platform", STOP, platform, mode, timeout_s=180.0
     )
 
 

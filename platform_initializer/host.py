@@ -94,6 +94,7 @@ class Host:
         argv = as_root(["sh", "-c", _HOLD, "rota", LOCK])
         self._lock = self._connection.stream(argv)
         try:
+            self._lock.write(b"\n")
             self._lock.read_until(b"held\n", 10.0)
         except SshUnreachableError as error:
             self.command("becoming root", ["true"])  # no right to that ends the stream just so

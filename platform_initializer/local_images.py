@@ -23,10 +23,15 @@ class LocalImage:
 
 
 def find_images(references: Sequence[str]) -> dict[str, LocalImage]:
-    """Return them by reference; raise `MachineError` naming those that are not here."""
+    """Return them by reference; raise `MachineError` naming those that are not here.
+
+    Ours are looked up by the hash of what they are made of, so that what is sent is what stands in
+    this checkout, whatever `:dev` was built from last.
+    """
+    exact = {_exact(reference): reference for reference in references}
     try:
         done = subprocess.run(
-            ["docker", "image", "inspect", *references],
+            ["docker", "image", "inspect", *exact],
             capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
     except FileNotFoundError as error:
@@ -36,16 +41,30 @@ def find_images(references: Sequence[str]) -> dict[str, LocalImage]:
         )) from error  # fmt: skip
     found = json.loads(done.stdout or "[]")
     images = {
-        tag: LocalImage(tag, entry["Id"], entry["Size"])
+        exact[tag]: LocalImage(exact[tag], entry["Id"], entry["Size"])
         for entry in found
         for tag in entry.get("RepoTags") or []
+        if tag in exact
     }
     if absent := [reference for reference in references if reference not in images]:
         raise MachineError(Failure(
-            "this host", "looking for the images", f"not here: {', '.join(absent)}",
+            "this host", "looking for the images",
+            f"not here, or built from other files: {', '.join(absent)}",
             next_step="make images (and build or pull your own apps)",
         ))  # fmt: skip
     return images
+
+
+def _exact(reference: str) -> str:
+    """Return the tag that `images.build` gives to what it builds from just these files."""
+    names = {tag: name for name, tag in OURS.items()}
+    try:
+        from images.catalogue import find_image, inputs_hash
+    except ImportError:  # installed without the checkout: what was pulled or loaded is meant
+        return reference
+    if reference not in names:
+        return reference
+    return f"rota/{names[reference]}:{inputs_hash(find_image(names[reference]))[:12]}"
 
 
 def find_by_id(reference: str, image_id: str) -> LocalImage:

@@ -1,4 +1,4 @@
-"""Brings the dashboard's vendored files, and what only tests need, from the npm registry.
+"""Brings the dashboard's vendored files from the npm registry.
 
     python -m scripts.renew_vendored            renew the files and their checksums
     python -m scripts.renew_vendored --check    compare the files with their checksums, no network
@@ -45,8 +45,6 @@ PACKAGES = (
     Package("@fontsource-variable/jetbrains-mono", "5.3.0", "OFL-1.1",
             (("files/jetbrains-mono-latin-wght-normal.woff2", "jetbrains-mono-latin.woff2"),)),
 )  # fmt: skip
-AXE = Package("axe-core", "4.14.1", "MPL-2.0", (("axe.min.js", "axe.min.js"),))
-AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 
 
 def main() -> int:
@@ -77,37 +75,24 @@ def vendored_files() -> list[Path]:
     return sorted(path for path in VENDOR.iterdir() if path.name != SUMS.name)
 
 
-def axe_script(folder: Path = ROOT / ".build/vendor") -> str:
-    """Return axe-core's text, for the accessibility tests; fetched at first use."""
-    path = folder / f"axe-{AXE.version}.min.js"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        fetch(AXE, folder)
-        (folder / "axe.min.js").rename(path)
-    if sha256(path) != AXE_SHA256:
-        raise SystemExit(f"{path} is not the file that was looked at")
-    return path.read_text(encoding="utf-8")
-
-
 def fetch(package: Package, folder: Path) -> None:
     """Put a package's chosen files and its licence into a folder."""
+    wanted = (*package.files, ("LICENSE", f"LICENSE.{package.short_name}"))
     with tempfile.TemporaryDirectory() as temporary:
         done = subprocess.run(
             ["npm", "pack", "--silent", f"{package.name}@{package.version}"],
             cwd=temporary, check=True, capture_output=True, text=True,
         )  # fmt: skip
-        unpack(package, Path(temporary) / done.stdout.strip().splitlines()[-1], folder)
+        with tarfile.open(Path(temporary) / done.stdout.strip().splitlines()[-1]) as tar:
+            for inside, name in wanted:
+                (folder / name).write_bytes(_member(tar, package, inside))
 
 
-def unpack(package: Package, archive: Path, folder: Path) -> None:
-    """Take the chosen files and the licence out of a package's archive."""
-    wanted = (*package.files, ("LICENSE", f"LICENSE.{package.short_name}"))
-    with tarfile.open(archive) as tar:
-        for inside, name in wanted:
-            member = tar.extractfile(f"package/{inside}")
-            if member is None:
-                raise SystemExit(f"{package.name} has no {inside}")
-            (folder / name).write_bytes(member.read())
+def _member(tar: tarfile.TarFile, package: Package, inside: str) -> bytes:
+    member = tar.extractfile(f"package/{inside}")
+    if member is None:
+        raise SystemExit(f"{package.name} has no {inside}")
+    return member.read()
 
 
 def sha256(path: Path) -> str:

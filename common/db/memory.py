@@ -18,8 +18,6 @@ import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +30,9 @@ from common.db import (
     StatementRefusedError,
 )
 from common.db.dialect import Translated, translate
-from common.db.dialect_functions import install, instant_of, text_of
-from common.db.queries import Queries, Statement
+from common.db.dialect_functions import install
+from common.db.memory_values import expanded, row_of
+from common.db.queries import Queries
 from common.errors import RotaError
 
 LOCK_WAIT_S = 5.0
@@ -91,7 +90,7 @@ class MemoryServer:
         self._remover()
 
     def missing(self, own: str, attached: Collection[str]) -> list[tuple[str, Path]]:
-        """All other databases and their files, `own` first: it is where names are looked up first."""
+        """All other databases and their files; `own` first: names are looked up there first."""
         if own not in self._databases:
             raise DatabaseUnavailableError(f"there is no database {own}")
         if len(attached) == len(self._databases):
@@ -134,7 +133,7 @@ class MemoryTransaction:
     def all(self, query: str, /, **parameters: Any) -> list[Row]:
         cursor = self._run(query, parameters)
         names = [column[0] for column in cursor.description]
-        return [_row(names, values) for values in cursor.fetchall()]
+        return [row_of(names, values) for values in cursor.fetchall()]
 
     def one(self, query: str, /, **parameters: Any) -> Row | None:
         rows = self.all(query, **parameters)
@@ -143,7 +142,7 @@ class MemoryTransaction:
     def _run(self, query: str, parameters: Mapping[str, Any]) -> sqlite3.Cursor:
         statement = self._queries[query]
         self._tell("statement", query)
-        text, values = _expanded(statement, parameters)
+        text, values = expanded(statement, parameters)
         return self._connection.run_text(text, values)
 
 
@@ -274,33 +273,3 @@ def _errors_translated() -> Iterator[None]:
         if "no such table" in str(error):
             raise DatabaseUnavailableError(str(error)) from error
         raise StatementRefusedError(str(error)) from error
-
-
-def _expanded(statement: Statement, parameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Put lists into the text as ``(a, b, c)``; the rest stays a parameter."""
-    text, values = statement.text, {}
-    for name, value in parameters.items():
-        if not isinstance(value, (list, tuple, set, frozenset)):
-            values[name] = _stored(value)
-            continue
-        names = [f"{name}__{number}" for number in range(len(value))]
-        listed = ", ".join(f"%({each})s" for each in names) or "NULL"
-        text = text.replace(f"%({name})s", f"({listed})")
-        values |= {each: _stored(one) for each, one in zip(names, value, strict=True)}
-    for missing in set(statement.parameters) - set(parameters):
-        raise KeyError(missing)
-    return text, values
-
-
-def _stored(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise TypeError(f"a datetime without zone as parameter: {value}")
-        return text_of(value)
-    return value
-
-
-def _row(names: Sequence[str], values: Sequence[Any]) -> Row:
-    return {name: instant_of(value) or value for name, value in zip(names, values, strict=True)}

@@ -70,6 +70,14 @@ class DockerMachines:
             _docker("rm", "-f", "-v", *names)
         return names
 
+    def destroy_one(self, name: str) -> bool:
+        """Remove one of them with its disk; False when it was none of ours."""
+        container = container_name(self._platform, name)
+        if container not in self._listed():
+            return False
+        _docker("rm", "-f", "-v", container)
+        return True
+
     def _one(
         self, pair: tuple[Pool, str], missing: set[str], tell: Callable[[str], None]
     ) -> Machine:

@@ -44,6 +44,10 @@ class Fleet:
         """Remove the machines a driver made; return their names."""
         return self._driver.destroy() if self._driver else []
 
+    def destroy_one(self, name: str) -> bool:
+        """Remove one machine if a driver made it; tell whether it did."""
+        return self._driver.destroy_one(name) if self._driver else False
+
     def _write_key(self) -> None:
         """Keep the tool's own key beside the secrets, where SSH can read it."""
         path = self._key_file

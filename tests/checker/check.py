@@ -45,6 +45,7 @@ def check(history: History) -> list[Violation]:
         _p1_every_due_has_its_row, _p2_one_container_per_attempt, _p3_never_early,
         _p4_stop_times_hold, _p5_standalone_is_alone, _p6_parents_first, _p7_ordinals_once,
         _p8_converged, _p9_legal_moves, _p10_acked_is_stored, _p11_balance, _witnesses_agree,
+        _anonymous_runs_fit,
     )  # fmt: skip
     return [violation for judge in judges for violation in judge(history)]
 
@@ -261,6 +262,27 @@ def _witnesses_agree(history: History) -> Found:
         same = [r for r in history.docker if (r.job_id, r.attempt) == (row.job_id, row.attempt)]
         if same and row.node is not None and same[0].node != row.node:
             yield Violation("P2", f"{row.job_id} ran on {same[0].node}, the ledger says {row.node}")
+
+
+def _anonymous_runs_fit(history: History) -> Found:
+    """Without believing any label but the instance: each run has a window of its own to start in.
+
+    A window opens at a due time and closes at its stop time, once for each attempt the ledger tells.
+    """
+    attempts = {(row.instance, row.due, row.ordinal): row.attempt for row in history.rows}
+    windows: dict[str, list[tuple[datetime, datetime]]] = defaultdict(list)
+    for due in history.dues:
+        end = due.stop_at or history.observed_until
+        times = attempts.get((due.instance, due.due, due.ordinal), 1)
+        windows[due.instance] += [(due.due, end)] * times
+    starts: dict[str, list[datetime]] = defaultdict(list)
+    for run in history.runs:
+        starts[run.job_id.partition(".")[0]].append(run.started_at)
+    for instance, moments in sorted(starts.items()):
+        matched = match_anonymously(moments, windows[instance])
+        if matched < len(moments):
+            text = f"{instance}: {len(moments)} runs, {matched} of them in windows of their own"
+            yield Violation("P2", text)
 
 
 def _is_legal(from_state: str | None, to_state: str) -> bool:

@@ -21,6 +21,7 @@ from tests.simulation.world import Crash, Life, Process
 
 ACTOR = Actor("simulation", Role.ADMIN)
 ASK_AGAIN_S = 1.5
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class Configurer:
@@ -57,7 +58,7 @@ class Configurer:
 
         def act() -> None:
             life = self.process.life
-            if life is None or self.process.frozen_until > self._world.time:
+            if life is None or self.process.is_frozen:
                 again()
                 return
             with self._world.acting(self.process):
@@ -122,6 +123,8 @@ def _schedule_of(spec: InstanceSpec) -> dict[str, Any]:
         found["start_time"] = f"{schedule.start_time:%H:%M}"
     if schedule.end_time is not None:
         found["end_time"] = f"{schedule.end_time:%H:%M}"
+    if schedule.days:
+        found["days"] = [DAYS[day] for day in schedule.days]
     if schedule.cron is not None:
         found["cron"] = schedule.cron
     if schedule.duration_s is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -18,12 +17,13 @@ from common.messages import (
     node_topics,
 )
 from load_balancer.domain.load import harmonic_mean
-from tests.checker.history import Blind, History, Move, Row
+from tests.checker.history import Blind, Due, History, Move, Row
 from tests.simulation.configurer import Configurer
+from tests.simulation.faults import Faults
 from tests.simulation.machines import Machine
 from tests.simulation.scenario import Scenario, at
 from tests.simulation.services import Backbone
-from tests.simulation.world import Process, World
+from tests.simulation.world import World
 
 QUERIES = parse_queries((Path(__file__).parent / "platform.sql").read_text(encoding="utf-8"))
 DATABASES = {
@@ -56,7 +56,8 @@ class Platform:
         self.configurer = Configurer(self.backbone)
         make = self.backbone.service
         self.schedulers = [make("scheduler", "ab"[n]) for n in range(scenario.schedulers)]
-        self.managers = [make("deployment_manager", "a"), make("node_manager", "a")]
+        self.deployers = [make("deployment_manager", "ab"[n]) for n in range(scenario.deployers)]
+        make("node_manager", "a")
         self.clients = [self.backbone.client(machine) for machine in self.machines]
 
     def live(self) -> History:
@@ -68,7 +69,7 @@ class Platform:
         return self.history()
 
     def _begin(self) -> None:
-        world = self.world
+        world, faults = self.world, Faults(self)
         for process in world.processes:
             world.later(world.rng.uniform(0, 1), process.start)
         world.later(0.5, self._publish_loads)
@@ -77,7 +78,7 @@ class Platform:
                 world.rng.uniform(0, APPLIED_WITHIN_S), partial(self.configurer.apply, specs)
             )
         for begin, kind, length in self.scenario.faults:
-            world.later(begin, _fault(self, kind, length))
+            world.later(begin, partial(faults.happen, kind, length))
         for moment in self.scenario.kills:
             world.later(moment, self._kill_any)
 
@@ -112,8 +113,13 @@ class Platform:
         with self._observer("rota_app").transaction() as transaction:
             # nothing is due before it was asked for
             applied = {r["instance_id"]: r["applied_at"] for r in transaction.all("applied")}
+        ids = {row.job_id for row in rows}
         return History(
-            dues=tuple(d for d in self.scenario.dues if d.due > applied.get(d.instance, d.due)),
+            dues=tuple(
+                due
+                for due in self.scenario.dues
+                if due.due > applied.get(due.instance, due.due) and _has_its_parents(due, ids)
+            ),
             rows=rows,
             runs=tuple(run for machine in self.machines for run in machine.runs()),
             docker=tuple(run for machine in self.machines for run in machine.docker()),
@@ -181,6 +187,11 @@ class Platform:
         return found
 
 
+def _has_its_parents(due: Due, ids: set[str]) -> bool:
+    """A child is due once for each job of its parent; a stretch is one job, at its first time."""
+    return all(parent in ids for parent in due.parents)
+
+
 def _row(row: dict[str, object]) -> Row:
     detail = str(row["detail"] or "")
     return Row(
@@ -190,68 +201,4 @@ def _row(row: dict[str, object]) -> Row:
         kill_failed=detail.startswith(("kill failed", "kill not confirmed")), count=row["count"],
         until=row["until"], seen_at=row["updated_at"],
     )  # type: ignore[arg-type]  # fmt: skip
-
-
-def _fault(platform: Platform, kind: str, length: float) -> Callable[[], None]:
-    """Let something go wrong for a while."""
-    world = platform.world
-    broker, database = platform.backbone.broker, platform.backbone.database
-
-    def some() -> Process:
-        return world.rng.choice(world.processes)
-
-    def undo_later(undo: Callable[[], None]) -> None:
-        world.later(length, undo)
-
-    def away(what: object, name: str, *, broken: bool) -> None:
-        setattr(what, name, broken)
-        undo_later(lambda: setattr(what, name, not broken))
-
-    def cut(door: str) -> None:
-        process = some()
-        process.cut.add(door)
-        world.note("cut", f"{process.name} from {door}")
-        undo_later(lambda: process.cut.discard(door))
-
-    def machine_away() -> None:
-        machine = world.rng.choice(platform.machines)
-        if not machine.engine.is_down:
-            machine.away.append((world.time, world.time + length))
-            if kind == "docker away":
-                away(machine.engine, "is_down", broken=True)
-            else:
-                machine.power_off(length)
-            if kind == "reinstall":
-                machine.reinstall()
-
-    def step_clock() -> None:
-        process = world.rng.choice([*platform.schedulers, platform.managers[0]])
-        process.clock_offset_s = world.rng.choice((-3600.0, 3600.0, 5.0))
-        if process.life is not None:
-            process.life.clock.offset_s = process.clock_offset_s
-
-    def replay() -> None:
-        for group in ("scheduler", "deployment_manager", "node-manager", "client-m1"):
-            broker.bus.forget_commits(group)
-        some().die()
-
-    def kill_all() -> None:
-        for process in world.processes:
-            process.die()
-
-    acts: dict[str, Callable[[], None]] = {
-        "kafka away": lambda: away(broker.bus, "available", broken=False),
-        "mysql away": lambda: away(database, "is_down", broken=True),
-        "cut from kafka": lambda: cut("bus"), "cut from mysql": lambda: cut("db"),
-        "freeze": lambda: some().freeze(length), "crash": lambda: some().die(),
-        "stop": lambda: some().stop(), "power off": machine_away, "reinstall": machine_away,
-        "docker away": machine_away, "clock step": step_clock, "replay": replay,
-        "kill all": kill_all,
-    }  # fmt: skip
-
-    def act() -> None:
-        world.note("fault", f"{kind} for {length:g} s")
-        acts[kind]()
-
-    return act
 

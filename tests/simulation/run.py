@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -18,6 +19,7 @@ import structlog
 from tests.checker.check import check
 from tests.simulation.failpoints import ACTS, all_failpoints, arm, disarm
 from tests.simulation.platform import Platform
+from tests.simulation.sabotage import SABOTAGE
 from tests.simulation.scenario import (
     Scenario,
     long_scenario,
@@ -27,12 +29,14 @@ from tests.simulation.scenario import (
 
 
 def live(
-    scenario: Scenario, *, is_verbose: bool = False, failpoint: tuple[str, str] | None = None
+    scenario: Scenario, *, is_verbose: bool = False, failpoint: tuple[str, str] | None = None,
+    sabotage: Callable[[Platform], None] = lambda _platform: None,
 ) -> dict[str, Any]:
     """Live through one scenario; return what is wrong, and figures."""
     platform = Platform(scenario)
     world = platform.world
     world.is_verbose = is_verbose
+    sabotage(platform)
     passed = arm(world, *failpoint, times=2) if failpoint else lambda: 0
     try:
         history = platform.live_in_stretches() if scenario.is_long else platform.live()
@@ -59,6 +63,12 @@ def main(arguments: list[str]) -> int:
         return _pass_days(int(arguments[1]))
     if "--failpoints" in arguments:
         return _try_failpoints(arguments)
+    if "--sabotage" in arguments:
+        return _sabotage()
+    if "--digest" in arguments:
+        quiet()
+        print(json.dumps({"digest": live(make_scenario(int(arguments[0])))["digest"]}))
+        return 0
     if "--trace" in arguments:
         return _replay(int(arguments[0]))
     quiet()
@@ -68,6 +78,7 @@ def main(arguments: list[str]) -> int:
     totals = {"seeds": 0, "failed": 0, "jobs": 0, "runs": 0, "crashes": 0, "calls": 0,
               "simulated_s": 0.0}  # fmt: skip
     for seed in range(first, first + count, step):
+        print(f"seed {seed}", file=sys.stderr, flush=True)
         outcome = live(make_scenario(seed))
         totals["seeds"] += 1
         for name in ("jobs", "runs", "crashes", "calls", "simulated_s"):
@@ -93,6 +104,15 @@ def _try_failpoints(arguments: list[str]) -> int:
             told = {key: outcome[key] for key in ("passed", "violations", "crashes")}
             print(json.dumps({"failpoint": name, "act": act, **told}), flush=True)
     return 0 if is_good else 1
+
+
+def _sabotage() -> int:
+    """Break the platform in each known way; tell which promises the checker misses."""
+    quiet()
+    for name, (break_it, _) in SABOTAGE.items():
+        outcome = live(thorough_scenario(), sabotage=break_it)
+        print(json.dumps({"sabotage": name, "violations": outcome["violations"]}), flush=True)
+    return 0
 
 
 def _pass_days(days: int) -> int:

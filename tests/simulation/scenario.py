@@ -63,6 +63,7 @@ class Scenario:
     kills: tuple[float, ...]
     calm_from: float
     schedulers: int = 2
+    deployers: int = 2
     machines: int = 3
 
     @property
@@ -178,7 +179,7 @@ def long_scenario(days: int) -> Scenario:
         Wanted(weekly, _seconds(sundays), None), Wanted(child, _seconds(half_past_nine), None, "daily"),
     )  # fmt: skip
     chaos = Chaos(crash=0.0002, error=0.002, message=0.02, until=days * 86400.0)
-    return Scenario(1, wanted, chaos, (), (), days * 86400.0, schedulers=1, machines=2)
+    return Scenario(1, wanted, chaos, (), (), days * 86400.0, schedulers=1, deployers=1, machines=2)
 
 
 def _seconds(moments: Sequence[datetime]) -> tuple[float, ...]:

@@ -98,6 +98,7 @@ class Life:
     process: Process
     clock: Clock
     is_alive: bool = True
+    is_amidst: bool = False  # frozen in a call that others' calls are piled upon
     running: list[Running] = field(default_factory=list)
     service: Service | None = None
     parts: Any = None  # what others must reach of it
@@ -118,6 +119,11 @@ class Process:
     lives: int = 0
     down: list[tuple[float, float]] = field(default_factory=list)
     is_held_down: bool = False
+
+    @property
+    def is_frozen(self) -> bool:
+        is_amidst = self.life is not None and self.life.is_amidst
+        return is_amidst or self.frozen_until > self.world.time
 
     def start(self) -> None:
         """Begin a life; a crash while being built is a crash like any other."""
@@ -173,7 +179,7 @@ class Process:
     def freeze(self, seconds: float) -> None:
         """Stop running for a while, as SIGSTOP does, and go on."""
         self.world.note("freeze", f"{self.name} for {seconds:.1f} s")
-        self.frozen_until = max(self.frozen_until, self.world.time + seconds)
+        self.frozen_until = max(self.frozen_until, self.world.later(seconds, lambda: None))
         self.down.append((self.world.time, self.frozen_until))
 
 
@@ -224,9 +230,11 @@ class World:
             delay += self.rng.uniform(0, 2)
         return round(self.time + delay, 6)
 
-    def later(self, seconds: float, act: Callable[[], None]) -> None:
-        """Let something happen at a moment to come."""
-        heapq.heappush(self._events, (round(self.time + seconds, 6), next(self.numbers), act))
+    def later(self, seconds: float, act: Callable[[], None]) -> float:
+        """Let something happen at a moment to come; return that moment."""
+        moment = round(self.time + seconds, 6)
+        heapq.heappush(self._events, (moment, next(self.numbers), act))
+        return moment
 
     def note(self, what: str, text: str = "") -> None:
         line = f"{self.time:10.3f} {what} {text}"
@@ -274,6 +282,7 @@ class World:
         if self._depth >= DEEPEST_FREEZE or not self.may_freeze():
             return
         life.process.freeze(seconds)
+        life.is_amidst, began = True, self.time
         self._depth += 1
         running, self._running = self._running, None
         try:
@@ -282,6 +291,8 @@ class World:
         finally:
             self._running = running
             self._depth -= 1
+            life.is_amidst = False
+            life.process.down.append((began, self.time))
         if not life.is_alive:
             raise Crash
 
@@ -312,22 +323,12 @@ class World:
     def _next(self) -> Running | None:
         best: Running | None = None
         for process in self.processes:
-            if process.life is None or process.frozen_until > self.time:
+            if process.life is None or process.is_frozen:
                 continue
             for running in process.life.running:
                 if best is None or running.due < best.due:
                     best = running
-        thawing = [p for p in self.processes if p.life and p.frozen_until > self.time]
-        for process in thawing:
-            if best is None or process.frozen_until < best.due:
-                self._thaw_later(process)
         return best
-
-    def _thaw_later(self, process: Process) -> None:
-        """Nothing else is due before a frozen process goes on: have time get there."""
-        moment = process.frozen_until
-        if not any(at == moment for at, _, _ in self._events):
-            self.later(moment - self.time, lambda: None)
 
     def _run(self, running: Running) -> None:
         running.wait_s, running.is_woken = None, False

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-
-from scripts.renew_vendored import axe_script
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
@@ -85,4 +84,4 @@ def visit(browser: Browser, url: str, **options: Any) -> Iterator[Visit]:
 
 @cache
 def _axe() -> str:
-    return axe_script()
+    return files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.checker.check import check, match_anonymously
-from tests.checker.history import DockerRun, Due, History, Move, Row, Run
+from tests.checker.history import Blind, DockerRun, Due, History, Move, Row, Run
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -173,6 +173,18 @@ def shifted(by: float) -> Callable[[Run], Run]:
     )  # fmt: skip
 
 
+def relabelled(instance: str, other: str) -> Callable[[History], History]:
+    """Let a run bear the label of another instance's job."""
+
+    def apply(h: History) -> History:
+        job, wrong = job_of(h, instance).job_id, job_of(h, other).job_id
+        runs = tuple(replace(r, job_id=wrong) if r.job_id == job else r for r in h.runs)
+        docker = tuple(replace(d, job_id=wrong) if d.job_id == job else d for d in h.docker)
+        return replace(h, runs=runs, docker=docker)
+
+    return apply
+
+
 BAD: dict[str, tuple[str, object]] = {
     "row dropped": ("P1", dropping("rows", "a")),
     "missed row dropped": ("P1", dropping("rows", "missed")),
@@ -229,6 +241,7 @@ BAD: dict[str, tuple[str, object]] = {
     "move unrecorded": ("P9", no_gap),
     "row without any move": ("P9", dropping("moves", "a")),
     "acked upload lost": ("P10", lambda h: replace(h, stored=frozenset({"a"}))),
+    "row of another instance's run": ("P2", relabelled("b", "a")),
     "more told than due": ("P11", with_row("missed", count=2)),
     "less told than due": ("P11", with_row("stretch", count=9)),
 }  # fmt: skip
@@ -239,6 +252,34 @@ def test_a_bad_history_is_rejected_for_its_own_reason(name: str) -> None:
     promise, spoil = BAD[name]
     found = {violation.promise for violation in check(spoil(good_history()))}  # type: ignore[operator]
     assert promise in found
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [relabelled("b", "a"), second_container("a", "m2"), with_runs("a", shifted(-2)),
+     with_runs("b", shifted(35)), foreign_run],
+)  # fmt: skip
+def test_runs_are_matched_without_believing_their_labels(spoil: object) -> None:
+    violations = check(spoil(good_history()))  # type: ignore[operator]
+    assert any("windows of their own" in violation.text for violation in violations)
+
+
+def test_a_late_stop_is_excused_while_nobody_looked_after_the_machine() -> None:
+    late = with_runs("a", lambda r: replace(r, ended_at=NOON + seconds(43)))(good_history())  # type: ignore[operator]
+
+    def promises(*blind: Blind) -> set[str]:
+        return {violation.promise for violation in check(replace(late, blind=blind))}
+
+    assert "P4" in promises()
+    assert "P4" in promises(Blind("m2", NOON, NOON + seconds(60)))
+    assert "P4" in promises(Blind("m1", NOON, NOON + seconds(29)))
+    assert "P4" not in promises(Blind("m1", NOON + seconds(20), NOON + seconds(35)))
+
+
+def test_after_faults_an_end_may_be_told_later() -> None:
+    late = with_row("a", seen_at=NOON + seconds(200))(good_history())
+    assert "P1" in {v.promise for v in check(replace(late, calm_from=NOON + seconds(160)))}
+    assert check(replace(late, calm_from=NOON + seconds(175))) == []
 
 
 def test_there_are_at_least_forty_kinds_of_bad_history() -> None:

@@ -145,3 +145,15 @@ def test_a_new_version_goes_to_one_client_first_and_to_replicas_in_turn(done):
     assert "client@m2" not in steps["client@m3"].after
     assert "scheduler@m1" in steps["scheduler@m2"].after
     assert "scheduler@m2" in steps["scheduler@m3"].after
+
+
+def test_one_more_machine_is_made_and_only_its_consumers_learn_of_it(tmp_path):
+    four = world(tmp_path, count=4)
+    three = converged(world(tmp_path / "three", count=3))
+    three.store._values.update(four.store.values())
+    there = converged(replace(three, store=four.store))
+    grown = replace(four, facts={**there.facts, "m4": four.facts["m4"]})
+    steps = keys(plan(grown))
+    new = {key for key in steps if key.endswith("@m4")}
+    assert {"docker@m4", "files@m4", "client@m4"} <= new
+    assert steps - new == {"files@m1", "files@m2", "files@m3", "topics", "node_manager@m3"}
