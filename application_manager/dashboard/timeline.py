@@ -195,7 +195,7 @@ def _job(row: Row, name: str) -> list[Any]:
     return [
         name, _epoch(row["due"]), *(_epoch(at) if at else None for at in instants), row["state"],
         row["job_id"], row["ordinal"], row["reason"], other,
-        _epoch(row["until"]) if row["until"] else None,
+        _epoch(row["until"]) if row["until"] else None, row["lateness_ms"],
     ]  # fmt: skip
 
 

@@ -149,7 +149,13 @@ export class Painter {
     const end = timeline.x(isLive ? now : item.end || item.start);
     const stop = isLive && item.stop ? timeline.x(item.stop) : end;
     if (Math.max(end, stop) < timeline.gutter) return;
-    if (item.start - item.due > LATE_S) { pen.fillStyle = colour.warn; pen.fillRect(x, top + h / 2 - 1.5, Math.max(2, start - x), 3); }
+    if (item.late > LATE_S) {
+      pen.fillStyle = colour.warn;
+      pen.fillRect(x, top + h / 2 - 1.5, Math.max(2, start - x), 3);
+    } else if (start - x > 3) {
+      pen.fillStyle = this.hatch; // it waited for others, as it should
+      pen.fillRect(x, top + 3, start - x, h - 6);
+    }
     pen.fillStyle = colour[TONES[item.state]];
     if (isLive) {
       this.hasRunning = true;

@@ -150,9 +150,9 @@ function arrange(answer, names, offset, by) {
   const rows = new Map(names.map((_, index) => [offset + index, []]));
   const put = (name, item) => rows.get(place.get(name))?.push(item);
   const known = new Set();
-  for (const [name, due, start, end, stop, state, id, ordinal, reason, other, until] of answer.jobs || []) {
+  for (const [name, due, start, end, stop, state, id, ordinal, reason, other, until, late] of answer.jobs || []) {
     known.add(`${name}/${due}`);
-    put(name, { kind: "job", due, start, end, stop, state, id, ordinal, reason, other, until, lane: ordinal });
+    put(name, { kind: "job", due, start, end, stop, state, id, ordinal, reason, other, until, late: (late || 0) / 1000, lane: ordinal });
   }
   for (const [name, due, state, count] of answer.bins || []) put(name, { kind: "bin", due, width: answer.bin_s, state, count, ordinal: 0 });
   for (const [name, due, stop] of answer.planned || []) if (!known.has(`${name}/${due}`)) put(name, { kind: "planned", state: "PLANNED", due, stop, ordinal: 0 });

@@ -29,7 +29,8 @@ export function stateWords(item, now, by) {
   if (item.start) {
     const end = item.end || now;
     lines.push(`${item.end ? "ran" : "runs for"} ${spanShort(end - item.start)}`);
-    if (item.start - item.due > 60) lines.push(`started ${spanShort(item.start - item.due)} late`);
+    if (item.late > 60) lines.push(`started ${spanShort(item.late)} late`);
+    else if (item.start - item.due > 60) lines.push(`waited ${spanShort(item.start - item.due)} for other jobs`);
   } else if (item.kind === "planned") {
     lines.push(`in ${spanShort(item.due - now)}, until about ${momentWords(item.stop)}`);
   } else if (item.state === "QUEUED" || item.state === "WAITING") {
