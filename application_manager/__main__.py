@@ -75,6 +75,7 @@ def build(context: Context) -> Service:
         ],
         checks={"mysql": database.ping, "kafka": partial(doors.bus.ping, 3.0),
                 "first": first.check},
+        figures={"stream_readers": lambda: parts.feed.listeners},
         close=partial(_close, server, receiver, parts.monitor, parts.letters, doors.bus,
                       doors.screens, database),
         producer=producer,
@@ -95,11 +96,12 @@ def _parts(context: Context, doors: _Doors, publish: Callable[[], None], *, is_t
     database, clock = doors.database, doors.clock
     loads, monitor = Loads(), HeartbeatMonitor(doors.bus, doors.producer)
     people = People(database)
+    allowed = [each.strip() for each in context.settings.text("IMAGE_ALLOW", "*").split(",")]
     return Parts(
         database=database, screens=doors.screens, clock=clock, people=people, loads=loads,
         monitor=monitor, letters=DeadLetters(doors.bus),
         feed=Feed(database, clock, sources_of(database, loads, monitor, clock)),
-        schedules=Schedules(database, publish), asks=Asks(database, clock, publish),
+        schedules=Schedules(database, publish, allowed), asks=Asks(database, clock, publish),
         versions=Versions(database, publish), registry=Registry(database, people),
         client_token=_secret(context.settings, "CLIENT_TOKEN"), is_tls=is_tls,
         stopping=context.stopping,

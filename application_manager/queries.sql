@@ -256,6 +256,17 @@ WHERE (%(instance)s IS NULL OR instance_id = %(instance)s)
   AND (%(due)s IS NULL OR due < %(due)s OR (due = %(due)s AND job_id < %(job_id)s))
 ORDER BY due DESC, job_id DESC LIMIT %(limit)s;
 
+-- name: list_live_jobs
+-- The same for states that only few jobs are in: by (shard, state) instead of by due time.
+SELECT job_id, instance_id, due, ordinal, version, attempt, state, reason, detail, node, node_load,
+       started_at, ended_at, stop_at, start_by, exit_code, lateness_ms, is_held, desired_stop
+FROM rota_scheduler.jobs
+WHERE shard IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) AND state IN %(states)s
+  AND (%(instance)s IS NULL OR instance_id = %(instance)s)
+  AND (%(node)s IS NULL OR node = %(node)s)
+  AND (%(due)s IS NULL OR due < %(due)s OR (due = %(due)s AND job_id < %(job_id)s))
+ORDER BY due DESC, job_id DESC LIMIT %(limit)s;
+
 -- name: show_job
 -- One job.
 SELECT job_id, instance_id, due, ordinal, version, attempt, state, reason, detail, node, node_load,

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from application_manager import store
 from application_manager.domain.access import Actor, hash_token
@@ -125,7 +126,14 @@ class Registry:
     def notices(self, before: int, limit: int) -> list[Json]:
         """Return what webhooks were told before a notice, newest first."""
         with self.database.transaction() as transaction:
-            return [dict(r) for r in transaction.all("list_notices", before=before, limit=limit)]
+            rows = transaction.all("list_notices", before=before, limit=limit)
+        return [{**row, "url": _host_of(row["url"])} for row in rows]
+
+
+def _host_of(url: str) -> str:
+    """Leave out the path of a webhook: it is often what keeps strangers out."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}/…"
 
 
 def _keep_an_admin(transaction: Transaction, but: str) -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 from application_manager import store
@@ -69,9 +71,15 @@ class Terms:
 class Schedules:
     """The instances' door for people. Safe to share between threads: it keeps nothing."""
 
-    def __init__(self, database: Database, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        on_change: Callable[[], None],
+        allowed_images: Sequence[str] = ("*",),
+    ) -> None:
         self._database = database
         self._on_change = on_change
+        self._allowed_images = tuple(allowed_images)
 
     def plan(self, upload: Upload) -> Plan:
         """Tell what applying would do; raises `InvalidFilesError` with every problem."""
@@ -163,7 +171,21 @@ class Schedules:
         stored = read(transaction, [*wanted, *removed])
         plan = make_plan(loaded.instances, stored, store.applications(transaction), removed)
         _refuse_cycles(transaction, upload, plan)
+        self._refuse_images(upload, plan)
         return plan
+
+    def _refuse_images(self, upload: Upload, plan: Plan) -> None:
+        """Only images that the operator allows are run; what is stored already stays."""
+        problems = [
+            Problem(*place_of(upload.files, change.instance_id), "app", "image_not_allowed",
+                    f"{change.instance_id}: the image {change.image!r} is not allowed here",
+                    f"allowed are {', '.join(self._allowed_images)}")
+            for change in plan.changes
+            if change.kind in (Kind.ADDED, Kind.CHANGED)
+            and not any(fnmatchcase(change.image, each) for each in self._allowed_images)
+        ]  # fmt: skip
+        if problems:
+            raise InvalidFilesError(problems)
 
 
 def summary_of(plan: Plan) -> dict[str, Any]:
@@ -202,8 +224,23 @@ def _refuse_cycles(transaction: Transaction, upload: Upload, plan: Plan) -> None
     specs |= {change.instance_id: change.spec for change in plan.changes}
     cycle = find_cycle(specs.values())
     if cycle:
+        named = {change.instance_id for change in plan.changes}
+        place = place_of(upload.files, next(each for each in cycle if each in named))
         message = f"these wait for each other: {' → '.join(cycle)}"
-        raise InvalidFilesError([Problem(upload.files[0][0], None, None, "", "cycle", message)])
+        raise InvalidFilesError([Problem(*place, "depends_on", "cycle", message)])
+
+
+def place_of(
+    files: Sequence[tuple[str, str]], instance_id: str
+) -> tuple[str, int | None, int | None]:
+    """Return (file, line, column) of an instance's id, for problems found after reading."""
+    pattern = re.compile(rf"\bid[\"']?\s*:\s*[\"']?({re.escape(instance_id)})(?![a-z0-9-])")
+    for name, text in files:
+        found = pattern.search(text)
+        if found:
+            before = text[: found.start(1)]
+            return name, before.count("\n") + 1, found.start(1) - before.rfind("\n")
+    return files[0][0], None, None
 
 
 def _with_descendants(instance_id: str, there: dict[str, Stored]) -> list[str]:

@@ -1,0 +1,1 @@
+"""Measurements; each is a script that prints its figures as JSON."""

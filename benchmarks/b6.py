@@ -167,9 +167,9 @@ class _World:
     def _ready_statements(self) -> list[bytes]:
         assert self._last is not None  # noqa: S101 - bare_sql saw to it
         now = datetime(2026, 1, 1, tzinfo=UTC)
-        rows = [store._new_row(one, now) for one in self._last.fleet.live.values()]  # noqa: SLF001
+        rows = [store._placed_row(one, now) for one in self._last.fleet.live.values()]  # noqa: SLF001
         connection = connect(self._config)
-        statement = load_queries("deployment_manager")["insert_deployments"]
+        statement = load_queries("deployment_manager")["insert_placed"]
         before, row, _ = statement.split_values()
         step = min(POLL, MANY_ROWS)
         texts = [

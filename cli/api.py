@@ -19,6 +19,7 @@ from cli.errors import CliError, ExitCode
 
 TIMEOUT_S = 30.0
 AGAIN_S = 1.0
+SHORTEST_S = 5.0  # for one answer, however short the whole may take
 _EXITS = {
     401: ExitCode.FORBIDDEN, 403: ExitCode.FORBIDDEN, 404: ExitCode.NOT_FOUND,
     409: ExitCode.CONFLICT, 412: ExitCode.CONFLICT, 422: ExitCode.USAGE, 429: ExitCode.FORBIDDEN,
@@ -61,6 +62,7 @@ class Api:
     def __init__(self, connection: Connection, timeout_s: float = TIMEOUT_S) -> None:
         self._connection = connection
         self._timeout_s = timeout_s
+        self._socket_s = max(timeout_s, SHORTEST_S)
 
     @classmethod
     def of_user(cls, timeout_s: float = TIMEOUT_S) -> Api:
@@ -148,9 +150,9 @@ class Api:
                            why="it must begin with http:// or https://",
                            exit_code=ExitCode.USAGE)  # fmt: skip
         if url.scheme == "http":
-            return HTTPConnection(url.hostname, url.port or 80, timeout=self._timeout_s)
+            return HTTPConnection(url.hostname, url.port or 80, timeout=self._socket_s)
         context = ssl.create_default_context(cafile=self._connection.ca_file)
-        return HTTPSConnection(url.hostname, url.port or 443, timeout=self._timeout_s,
+        return HTTPSConnection(url.hostname, url.port or 443, timeout=self._socket_s,
                                context=context)  # fmt: skip
 
     def _unreachable(self, error: Exception) -> CliError:

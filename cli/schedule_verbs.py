@@ -10,7 +10,7 @@ import typer
 from cli.api import Api
 from cli.asking import tell_outcome, wait_for_outcome
 from cli.options import SETTINGS, Output, Yes, confirm
-from cli.output import Column, Format, print_rows
+from cli.output import Column, Format, print_rows, text_of
 
 Instance = Annotated[str, typer.Argument(metavar="INSTANCE", help="an instance's id")]
 _HISTORY = (
@@ -91,7 +91,8 @@ def skip(
     """
     asked = _post(f"/schedules/{instance}/skip", {"due": due})
     told = wait_for_outcome(_api(), asked["request"])
-    tell_outcome(f"{instance} skips {told['detail']}", told)
+    due_text = (told["detail"] or "").replace("+00:00", "Z")
+    tell_outcome(f"{instance} skips {text_of(due_text)}", told)
 
 
 def backfill(

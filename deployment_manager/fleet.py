@@ -30,11 +30,9 @@ SEEN_BY_SAMPLE_AFTER = timedelta(seconds=4)
 def need_of(spec: RunSpec) -> Need:
     """Return what a job asks of its node."""
     return Need(
-        is_standalone=spec.machine == "standalone",
-        labels=spec.node_labels,
-        cpus=spec.cpus or DEFAULT_CPUS,
-        memory_bytes=spec.memory_bytes or DEFAULT_MEMORY_BYTES,
-    )
+        spec.machine == "standalone", spec.node_labels, spec.cpus or DEFAULT_CPUS,
+        spec.memory_bytes or DEFAULT_MEMORY_BYTES,
+    )  # fmt: skip
 
 
 class Fleet:

@@ -25,7 +25,6 @@ from load_balancer.domain.ranking import Candidate, Need, load_of, refusal
 
 TOLD_NODE_BY_NODE = 20
 """In a larger fleet a decision is told with the best few nodes, and refusals are counted."""
-RUNNERS_UP = 2
 Shape = tuple[bool, frozenset[tuple[str, str]], float, int]
 
 
@@ -62,7 +61,7 @@ def explain(pool: Pool, chosen: Candidate, need: Need) -> tuple[Told, ...]:
             _told(chosen, "chosen"),
             *(_told(one, refusal(one, need) or "more loaded") for one in others),
         )
-    best = [one for one in pool.next_best(need, RUNNERS_UP) if one is not chosen]
+    best = [one for one in pool.runners_up(need) if one is not chosen]
     rest = len(pool.candidates) - 1 - len(best)
     return (
         _told(chosen, "chosen"),
@@ -93,11 +92,11 @@ def _shape(need: Need) -> Shape:
     return need.is_standalone, frozenset(need.labels.items()), need.cpus, need.memory_bytes
 
 
-def _order(deployment: Deployment) -> tuple[int, float, str]:
+def _order(deployment: Deployment) -> tuple[int, datetime, str]:
     command = deployment.command
     if command is None:
-        return 0, 0.0, deployment.job_id
-    return -command.spec.priority, command.due.timestamp(), deployment.job_id
+        raise TypeError(f"{deployment.job_id} waits for a node and has no command")
+    return -command.spec.priority, command.due, deployment.job_id
 
 
 def _told(candidate: Candidate, verdict: str) -> Told:

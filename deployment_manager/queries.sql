@@ -35,13 +35,19 @@ SELECT * FROM deployments WHERE revision > told_revision
   AND state NOT IN ('PENDING', 'STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN')
 LIMIT 100000;
 
--- name: insert_deployments
--- New attempts; one that is there already is refused.
-INSERT INTO deployments (job_id, attempt, state, revision, epoch, node, command, desired_stop, reason,
-    node_load, placed_at, ended_at, why_not, explanation, avoid, updated_at)
+-- name: insert_placed
+-- New attempts that have their nodes at once, as most do; one that is there already is refused.
+INSERT INTO deployments (job_id, attempt, state, revision, epoch, node, command, node_load, placed_at,
+    explanation, avoid, updated_at)
 VALUES (%(job_id)s, %(attempt)s, %(state)s, %(revision)s, %(epoch)s, %(node)s, %(command)s,
-    %(desired_stop)s, %(reason)s, %(node_load)s, %(placed_at)s, %(ended_at)s, %(why_not)s,
-    %(explanation)s, %(avoid)s, %(now)s);
+    %(node_load)s, %(placed_at)s, %(explanation)s, %(avoid)s, %(now)s);
+
+-- name: insert_others
+-- New attempts that wait, or ended before they began.
+INSERT INTO deployments (job_id, attempt, state, revision, command, desired_stop, reason, ended_at,
+    why_not, avoid, updated_at)
+VALUES (%(job_id)s, %(attempt)s, %(state)s, %(revision)s, %(command)s, %(desired_stop)s, %(reason)s,
+    %(ended_at)s, %(why_not)s, %(avoid)s, %(now)s);
 
 -- name: update_deployments
 -- Attempts as decided; their commands never change.

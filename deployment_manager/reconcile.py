@@ -190,6 +190,5 @@ def _is_taken_over(fleet: Fleet, node: str) -> bool:
 
 
 def _is_from_before(deployment: Deployment, at: datetime) -> bool:
-    """Tell whether a heartbeat came to the broker before the attempt's last news came to us."""
-    news = deployment.started_at or deployment.placed_at
-    return news is None or at <= news
+    """Tell whether a heartbeat came to the broker before the attempt was placed."""
+    return deployment.placed_at is None or at <= deployment.placed_at

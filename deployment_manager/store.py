@@ -37,13 +37,17 @@ def attempts_of(transaction: Transaction, jobs: Collection[str]) -> dict[Key, De
 def save(transaction: Transaction, work: Round, now: datetime) -> None:
     """Write a round; ends release their reservations, standalone placements take theirs (G8)."""
     new, changed = work.new.values(), work.changed.values()
-    _insert(transaction, "insert_deployments", [_new_row(one, now) for one in new])
+    is_started = DeploymentState.STARTING
+    placed = [one for one in new if one.state is is_started]
+    _insert(transaction, "insert_placed", [_placed_row(one, now) for one in placed])
+    others = [one for one in new if one.state is not is_started]
+    _insert(transaction, "insert_others", [_other_row(one, now) for one in others])
     transaction.execute_many("update_deployments", [_changed_row(one, now) for one in changed])
     freed = [one for one in changed if one.state not in PLACED and is_standalone(one)]
     for attempt, ended in _by(freed, lambda one: one.attempt).items():
         jobs = [one.job_id for one in ended]
         transaction.execute("release_standalone", jobs=jobs, attempt=attempt)
-    placed = [one for one in work.outcome if one.state is DeploymentState.STARTING]
+    placed = [one for one in work.outcome if one.state is is_started]
     _reserve(transaction, [one for one in placed if not one.is_commanded])
     for node, reason in work.cordoned.items():
         transaction.execute("cordon", node=node, reason=reason[:500], now=now)
@@ -117,16 +121,24 @@ def _insert(transaction: Transaction, query: str, rows: list[Mapping[str, Any]])
         raise StaleCacheError(f"{query}: {error}") from error
 
 
-def _new_row(deployment: Deployment, now: datetime) -> Mapping[str, Any]:
+def _placed_row(deployment: Deployment, now: datetime) -> Mapping[str, Any]:
+    d = deployment
+    return {
+        "job_id": d.job_id, "attempt": d.attempt, "state": "STARTING", "revision": d.revision,
+        "epoch": d.epoch, "node": d.node,
+        "command": encode(d.command).decode() if d.command else None, "node_load": d.load,
+        "placed_at": d.placed_at, "explanation": _text(d.explanation), "avoid": d.avoid, "now": now,
+    }  # fmt: skip
+
+
+def _other_row(deployment: Deployment, now: datetime) -> Mapping[str, Any]:
+    """A new one that is killed in the round that placed it never had a node: nobody was told."""
     d = deployment
     return {
         "job_id": d.job_id, "attempt": d.attempt, "state": d.state.value, "revision": d.revision,
-        "epoch": d.epoch, "node": d.node,
         "command": encode(d.command).decode() if d.command else None,
-        "desired_stop": d.desired_stop, "reason": d.reason, "node_load": d.load,
-        "placed_at": d.placed_at, "ended_at": d.ended_at, "avoid": d.avoid, "now": now,
-        "why_not": _text(d.why_not) if d.why_not else None,
-        "explanation": _text(d.explanation) if d.explanation else None,
+        "desired_stop": d.desired_stop, "reason": d.reason, "ended_at": d.ended_at,
+        "why_not": _text(d.why_not) if d.why_not else None, "avoid": d.avoid, "now": now,
     }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from common.db import Database, Row, StatementRefusedError
+from common.db import Database, DatabaseUnavailableError, Row, StatementRefusedError
 from common.logs import logger
 from common.messages import NodeState
 from node_manager.domain.node import DrainMode, Node, Wish
@@ -60,20 +60,20 @@ class MySqlNodeStore:
             with self._database.transaction() as transaction:
                 transaction.execute_many("save_nodes", rows)
 
-
     def requests(self, after: int) -> list[Request]:
-        """Read the application manager's table; where it is not there yet, nobody asked anything.
+        """Read the application manager's table; where it cannot be read, nobody asked anything.
 
-        (Or may not be read yet: its migrations and grants may come after our start.)
+        Its migrations and our grant may come after our start, and the next look is in a second.
         """
         try:
             with self._database.transaction() as transaction:
                 rows = transaction.all("requests_after", after=after)
-        except StatementRefusedError as error:
+        except (StatementRefusedError, DatabaseUnavailableError) as error:
             if not self._is_missing_told:
                 self._is_missing_told = True
                 _log.warning("no_requests_can_be_read", error=str(error))
             return []
+        self._is_missing_told = False
         return [found for row in rows if (found := request_of(row)) is not None]
 
 

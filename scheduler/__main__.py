@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -22,6 +23,9 @@ from scheduler.leases import LEASE_S
 from scheduler.service import Scheduler
 
 GROUP = "scheduler"
+GC_THRESHOLDS = (50_000, 20, 100)
+"""A storm makes many objects and no cycles: with Python's own thresholds a third of the time of
+deciding goes into looking for them (21 against 13 us a job)."""
 
 
 class Parts:
@@ -109,4 +113,6 @@ def _none(*_: object) -> None:
 
 
 if __name__ == "__main__":
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     sys.exit(run("scheduler", build))

@@ -26,8 +26,10 @@ from scheduler.ledger import attempt_of
 from scheduler.store import Definitions
 
 BATCH = 1000
-MOST_UNMARKED = 5_000
+MOST_UNMARKED = 20_000
+MOST_SWEPT = 5_000
 SWEEP_S = 1.0
+BUSY_SWEEP_S = 5.0
 SEND_TIMEOUT_S = 10.0
 KILL_AGAIN_S = 5
 KILLS_BEFORE_ALARM = 3
@@ -75,7 +77,9 @@ class Outbox:
         self._woken.wait(SWEEP_S)
         self._woken.clear()
         self.send_queued()
-        if self.clock.monotonic() - self._swept_at >= SWEEP_S:
+        # amid a storm a sweep would read what is on its way anyway, and hold up the sending
+        pause_s = BUSY_SWEEP_S if self._expected else SWEEP_S
+        if self.clock.monotonic() - self._swept_at >= pause_s:
             self.sweep()
         return 0.0
 
@@ -160,15 +164,15 @@ class Outbox:
             return []
         with self.database.transaction() as transaction:
             rows = transaction.all(
-                "unpublished", shards=shards, now=self.clock.now(), limit=MOST_UNMARKED
+                "unpublished", shards=shards, now=self.clock.now(), limit=MOST_SWEPT
             )
+            rows = [row for row in rows if row["job_id"] not in self._expected]
             wanted = {(row["instance_id"], row["version"]) for row in rows}
             known = self.definitions.versions_of(transaction, wanted)
         commands = [
             start_command(known[row["instance_id"], row["version"]], attempt_of(row))
             for row in rows
-            if row["job_id"] not in self._expected
-            and (row["instance_id"], row["version"]) in known
+            if (row["instance_id"], row["version"]) in known
         ]
         return sorted(commands, key=_order)
 

@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
+
 from common.db import Row, Transaction
 from common.jobs import shard_of
 from common.schedule import spec_from_json, spec_to_json
@@ -17,6 +19,7 @@ from scheduler.domain.fire import Firing
 from scheduler.domain.schedule import ACTIVE, DELETED, PAUSED, Definition, Schedule
 
 MOST_DEFINITIONS = 20_000
+_COMMAND = msgspec.json.Decoder(tuple[str, ...])
 
 
 @dataclass
@@ -35,7 +38,7 @@ class Definitions:
             version=row["version"],
             spec=spec_from_json(row["spec"]),
             image=row["image"],
-            command=tuple(json.loads(row["command"])),
+            command=_COMMAND.decode(row["command"]),
         )
         if len(self._known) >= MOST_DEFINITIONS:
             self._known.clear()

@@ -7,8 +7,10 @@ until its door gives up.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
+from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from application_manager.api.problems import ApiError, problem
@@ -22,6 +24,11 @@ _HEADERS = (
     (b"referrer-policy", b"same-origin"),
     (b"content-security-policy",
      b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
+)  # fmt: skip
+
+_seconds = Histogram(
+    "rota_http_request_seconds", "Requests by route and status", ["method", "route", "status"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )  # fmt: skip
 
 
@@ -40,7 +47,13 @@ class Limits:
         if length.isdigit() and int(length) > MOST_BODY_BYTES:
             await problem(ApiError(413, "too_large", "at most 4 MiB"))(scope, receive, answer.send)
             return
-        await self._bounded(scope, receive, answer)
+        began = time.perf_counter()
+        try:
+            await self._bounded(scope, receive, answer)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            labels = (scope["method"], route, str(answer.status))
+            _seconds.labels(*labels).observe(time.perf_counter() - began)
 
     async def _bounded(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         task = asyncio.ensure_future(self._app(scope, receive, answer.send))
@@ -68,12 +81,14 @@ class _Answer:
         self._send = send
         self.started = asyncio.Event()
         self.is_over = False
+        self.status = 0
 
     async def send(self, message: Message) -> None:
         if self.is_over:
             return
         if message["type"] == "http.response.start":
             self.started.set()
+            self.status = message["status"]
             message = _with_headers(message)
         await self._send(message)
 

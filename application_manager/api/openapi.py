@@ -76,7 +76,7 @@ def document_of(app: FastAPI) -> dict[str, Any]:
     }
     for route in routes_of(app):
         if isinstance(route, APIRoute) and route.include_in_schema:
-            for method in route.methods:
+            for method in route.methods or ():
                 _describe(document["paths"][route.path][method.lower()], route)
     return document
 

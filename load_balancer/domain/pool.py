@@ -22,6 +22,7 @@ from load_balancer.domain.ranking import (
 
 MOST_HEAPS = 32
 Entry = tuple[float, float, int, str]
+_NO_LABELS: frozenset[tuple[str, str]] = frozenset()
 Kind = tuple[bool, frozenset[tuple[str, str]]]
 
 
@@ -82,11 +83,10 @@ class Pool:
             heapq.heappush(heap, entry)
         return best[1] if best else None
 
-    def next_best(self, need: Need, count: int) -> list[Candidate]:
-        """Return a few of the least loaded nodes for the job, to be told beside the chosen one."""
-        best = sorted(self._heap_of(need)[: 2 * count])
-        found = (self._valid(entry) for entry in best)
-        return [one for one in found if one is not None][:count]
+    def runners_up(self, need: Need) -> list[Candidate]:
+        """Return the two that a heap has next to its first, to be told beside the chosen one."""
+        found = [self._valid(entry) for entry in sorted(self._heap_of(need)[1:3])]
+        return [one for one in found if one is not None]
 
     def refusals(self, need: Need) -> Iterator[tuple[str, str]]:
         """Yield each node that may not have the job, and why."""
@@ -100,7 +100,8 @@ class Pool:
         return self.candidates[node] if self._numbers.get(node) == number else None
 
     def _heap_of(self, need: Need) -> list[Entry]:
-        kind = (need.is_standalone, frozenset(need.labels.items()))
+        labels = frozenset(need.labels.items()) if need.labels else _NO_LABELS
+        kind = (need.is_standalone, labels)
         heap = self._heaps.get(kind)
         if heap is None or len(heap) > 4 * len(self.candidates) + 64:
             if heap is None and len(self._heaps) >= MOST_HEAPS:

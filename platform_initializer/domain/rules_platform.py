@@ -70,9 +70,10 @@ def _unhealthy(_n: str, facts: Facts, _s: Seen) -> Found:
             yield f"Docker calls {service} unhealthy", service.replace("_", "-")
 
 
-def _not_ready(name: str, _f: Facts, seen: Seen) -> Found:
+def _not_ready(name: str, facts: Facts, seen: Seen) -> Found:
+    running = {s for s, container in facts.containers.items() if container.state == "running"}
     for service, lacks in seen.ready.get(name, {}).items():
-        if lacks is not None:
+        if lacks is not None and service in running:
             yield f"{service}: {lacks}", service.replace("_", "-")
 
 

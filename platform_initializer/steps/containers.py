@@ -10,6 +10,7 @@ from platform_initializer.domain.facts import ContainerFact
 from platform_initializer.domain.services import HEALTH_PORTS
 from platform_initializer.domain.steps import Phase, Risk, Step
 from platform_initializer.errors import Failure, MachineError
+from platform_initializer.host import Host
 from platform_initializer.steps.images import image_key
 from platform_initializer.world import World
 
@@ -133,16 +134,27 @@ def _runner(world: World, machine: str, spec: ContainerSpec) -> Callable[[], Non
     host = world.hosts[machine]
 
     def run() -> None:
-        argv = run_args(spec, world.description.platform)
-        port = str(HEALTH_PORTS.get(spec.service, ""))
-        script = "READY=$1; shift\n" + _RUN
-        host.script(f"starting {spec.service}", script, _READY, spec.name, port,
-                    str(READY_WITHIN_S), *argv, timeout_s=READY_WITHIN_S + 90.0)  # fmt: skip
+        check = (HEALTH_PORTS.get(spec.service), READY_WITHIN_S)
+        start_container(host, spec, world.description.platform, check)
         if spec.service in STORES:
-            check = f"/opt/{spec.service}/healthcheck.sh"
-            host.script(f"waiting for {spec.service}", _GATE, spec.name, check, timeout_s=150.0)
+            command = f"/opt/{spec.service}/healthcheck.sh"
+            host.script(f"waiting for {spec.service}", _GATE, spec.name, command, timeout_s=150.0)
 
     return run
+
+
+def start_container(
+    host: Host, spec: ContainerSpec, platform: str, check: tuple[int | None, int]
+) -> None:
+    """Run a container in the place of what ran under its name.
+
+    `check` is the port whose /readyz must answer, and within how many seconds; else what ran before
+    comes back and `MachineError` is raised.
+    """
+    port, seconds = check
+    script = "READY=$1; shift\n" + _RUN
+    host.script(f"starting {spec.service}", script, _READY, spec.name, str(port or ""),
+                str(seconds), *run_args(spec, platform), timeout_s=seconds + 90.0)  # fmt: skip
 
 
 def _removals(world: World) -> list[Step]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from common.jobs import JobState, Reason
+from common.schedule import Calendar
 from scheduler.domain.overlap import Admission, LiveJob, admit
 from scheduler.domain.schedule import PAUSED, NewJob, Schedule, new_job, ordinals_of
 
@@ -14,7 +15,6 @@ MOST_CATCH_UP = 100
 MOST_DUES_A_ROUND = 20_000
 TOLD_ONE_BY_ONE = 3
 DENSE = timedelta(seconds=60)
-_INSTANT = timedelta(microseconds=1)
 _STRETCHED = {JobState.SKIPPED, JobState.MISSED}
 
 
@@ -59,9 +59,9 @@ def fire(
     calendar = schedule.calendar
     if calendar is None or schedule.next_due is None:
         return Firing((), None)
-    dues = calendar.due_between(schedule.next_due - _INSTANT, now, MOST_DUES_A_ROUND)
-    if not dues:
-        return Firing((), calendar.next_due(max(now, schedule.next_due - _INSTANT)))
+    if schedule.next_due > now:
+        return Firing((), schedule.next_due)
+    dues = _dues(calendar, schedule.next_due, now)
     if schedule.state == PAUSED:
         skipped = _stretch(schedule, dues, JobState.SKIPPED, Reason.PAUSED)
         return Firing(skipped, calendar.next_due(dues[-1]))
@@ -118,6 +118,14 @@ def continue_last(
     if len(before) < TOLD_ONE_BY_ONE:
         return firing, None
     return replace(firing, jobs=(replace(first, count=count, until=until),)), None
+
+
+def _dues(calendar: Calendar, first: datetime, now: datetime) -> list[datetime]:
+    """List the due times up to now; mostly there is just the one."""
+    second = calendar.next_due(first)
+    if second is None or second > now:
+        return [first]
+    return [first, *calendar.due_between(first, now, MOST_DUES_A_ROUND - 1)]
 
 
 def _part(

@@ -26,7 +26,7 @@ MOVES: dict[JobState | None, set[JobState]] = {
 }
 
 REVIVED = {S.FAILED, S.TIMED_OUT, S.LOST, S.CANCELLED, S.MISSED, S.SKIPPED, S.UPSTREAM_FAILED}
-"""What a person may have tried again: the one way out of a terminal state (ADR 5)."""
+"""What a person may have tried again: the one way out of a terminal state (ADR 12)."""
 
 _STATE_OF = {
     DeploymentState.PENDING: S.QUEUED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -11,6 +11,7 @@ from common.messages import RunSpec, StartJob
 from common.schedule import Calendar, InstanceSpec, compile_schedule
 
 ACTIVE, PAUSED, DELETED = "active", "paused", "deleted"
+MOST_STOPS_KEPT = 3
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,9 @@ class Definition:
     spec: InstanceSpec
     image: str
     command: tuple[str, ...]
+    _stops: dict[datetime, tuple[datetime | None, Reason | None]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @cached_property
     def calendar(self) -> Calendar | None:
@@ -40,6 +44,14 @@ class Definition:
 
     def stop_of(self, due: datetime) -> tuple[datetime | None, Reason | None]:
         """Return the stop time of a due time's jobs, and what it is: end_time or duration."""
+        known = self._stops.get(due)  # asked for several times in one firing
+        if known is None:
+            if len(self._stops) > MOST_STOPS_KEPT:
+                self._stops.clear()
+            known = self._stops[due] = self._stop_of(due)
+        return known
+
+    def _stop_of(self, due: datetime) -> tuple[datetime | None, Reason | None]:
         if self.calendar is None or self.spec.schedule is None:
             return None, None
         stop = self.calendar.stop_time(due)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -158,7 +158,7 @@ class World:
 
 
 @contextmanager
-def world(**changes: Any) -> Iterator[World]:
+def world(allowed: Sequence[str] = ("*",), **changes: Any) -> Iterator[World]:
     clock = ManualClock(NOON)
     server = MemoryServer(clock, lock_wait_s=1.0)
     for database, package in PACKAGES.items():
@@ -176,7 +176,7 @@ def world(**changes: Any) -> Iterator[World]:
     parts = replace(Parts(
         database=database, screens=screens, clock=clock, people=people, loads=loads, monitor=monitor, feed=feed,
         letters=DeadLetters(bus),
-        schedules=Schedules(database, lambda: wakes.append(1)),
+        schedules=Schedules(database, lambda: wakes.append(1), allowed),
         asks=Asks(database, clock, lambda: wakes.append(1)),
         versions=Versions(database, lambda: wakes.append(1)), registry=Registry(database, people),
         client_token=Secret("client-token"),

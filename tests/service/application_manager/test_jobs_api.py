@@ -45,6 +45,9 @@ def test_jobs_are_filtered_by_instance_node_and_state(world: World) -> None:
     assert listed("instance=a") == [job(2), job(1)]
     assert listed("node=m1") == [job(1)]
     assert listed("state=FAILED&state=QUEUED") == [job(3, "b"), job(2)]
+    assert listed("state=QUEUED&state=RUNNING") == [job(3, "b"), job(1)]
+    assert listed("state=RUNNING&instance=a&node=m1&limit=1") == [job(1)]
+    assert listed("state=RUNNING&node=m2") == []
     assert listed("instance=nobody") == []
 
 

@@ -113,7 +113,8 @@ def test_a_hook_that_comes_back_is_told(world: World, notifier: Notifier, hook: 
     world.clock.advance(timedelta(seconds=1))
     notifier.run_once()
     assert [body["event"] for body in hook.taken] == ["failed"]
-    assert world.get("/notices")["items"][0]["state"] == "sent"
+    (notice,) = world.get("/notices")["items"]
+    assert (notice["state"], notice["url"]) == ("sent", "https://hooks.test/…")
 
 
 def test_nothing_secret_is_in_a_notice(world: World, notifier: Notifier, hook: Hook) -> None:

@@ -9,6 +9,7 @@ from common.db import DatabaseUnavailableError
 from common.db.memory import DatabaseCall
 from common.messages import APP_INSTANCES
 from tests.service.application_manager.bench import World, schedule_file
+from tests.service.application_manager.bench import world as world_of
 
 TWO = schedule_file("a", "b")
 
@@ -191,3 +192,22 @@ def test_an_upload_of_more_than_four_mebibytes_is_refused(world: World) -> None:
     answer = world.call("POST", "/schedules/apply", {"files": files})
     assert answer.status_code == 413
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_cycle_is_told_at_its_place_in_the_file(world: World) -> None:
+    world.apply(schedule_file("a"))
+    world.apply(schedule_file("b", more="depends_on: [{instance: a}]"))
+    answer = world.apply(schedule_file("x"), schedule_file("a", more="depends_on: [{instance: b}]"))
+    (error,) = answer.json()["errors"]
+    assert (error["file"], error["line"], error["column"]) == ("f1.yml", 3, 9)
+
+
+def test_only_images_that_the_operator_allows_are_taken() -> None:
+    with world_of(allowed=["registry.example/*", "rota/demo-app:dev"]) as made:
+        assert made.apply(schedule_file("a")).status_code == 200
+        foreign = schedule_file("a", "b").replace("rota/demo-app:dev", "evil/miner:1")
+        answer = made.apply(foreign)
+        assert [(e["code"], e["line"]) for e in answer.json()["errors"]] == [
+            ("image_not_allowed", 3), ("image_not_allowed", 7)
+        ]  # fmt: skip
+        assert made.get("/schedules/a")["image"] == "rota/demo-app:dev"

@@ -253,6 +253,17 @@ def test_one_old_heartbeat_after_another_proves_nothing(bench):
     assert bench.state() == "RUNNING"
 
 
+def test_a_node_whose_clock_is_ahead_is_compared_all_the_same(bench):
+    bench.node("m1")
+    bench.start()
+    bench.step()
+    start = bench.started()
+    bench.report(start, ContainerState.RUNNING, started_at=NOW + timedelta(hours=1))
+    bench.step()
+    pass_beats(bench, 30)
+    assert bench.state() == "LOST"
+
+
 def test_a_step_of_the_clock_loses_nothing(bench):
     bench.node("m1")
     start = bench.run_one()

@@ -130,7 +130,7 @@ def calendar_of(name: str, schedule: dict[str, object]) -> Calendar | None:
 DAILY = {"start_time": "02:30", "end_time": "03:15"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(case=cases())
 @example(case=("Pacific/Apia", date(2011, 12, 30), {"start_time": "22:00", "end_time": "06:00", "interval": "50m"}))
 @example(case=("Pacific/Apia", date(2011, 12, 30), {"start": "2011-12-28T12:00", "interval": "1d"}))
@@ -165,7 +165,7 @@ def test_due_and_stop_times_are_those_of_the_slow_reference(case) -> None:
         assert calendar.previous_due(later - TICK) == sooner
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(case=cases(), minutes=st.integers(-4000, 4000))
 def test_next_is_strictly_later_and_nothing_lies_between(case, minutes: int) -> None:
     name, day, schedule = case

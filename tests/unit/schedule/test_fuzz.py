@@ -75,13 +75,13 @@ def check(payload: bytes | str, file: str) -> None:
                 assert stop is None or stop > due
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200), st.sampled_from(["f.yml", "f.json", "-"]))
 def test_any_bytes_are_read_or_refused(payload: bytes | str, file: str) -> None:
     check(payload, file)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(FULL)), st.integers(0, 12), SCRAPS), max_size=4))
 def test_a_good_file_with_scraps_in_it_is_read_or_refused(cuts) -> None:
     text = FULL
@@ -90,14 +90,14 @@ def test_a_good_file_with_scraps_in_it_is_read_or_refused(cuts) -> None:
     check(text, "f.yml")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(LIKELY, st.sampled_from(["UTC", "America/New_York", "Pacific/Apia", "Pacific/Kiritimati"]))
 def test_likely_schedules_at_the_ends_of_everything_are_read_or_refused(schedule, zone) -> None:
     instance = {"id": "a", "app": "x", "schedule": schedule}
     check(json.dumps({"version": 1, "timezone": zone, "instances": [instance]}), "f.json")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(INSTANCES, min_size=1, max_size=2), st.dictionaries(
     st.sampled_from(["timezone", "defaults", "version"]), VALUES, max_size=1))  # fmt: skip
 def test_wild_values_are_read_or_refused(instances, others) -> None:

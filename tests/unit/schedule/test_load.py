@@ -151,11 +151,11 @@ def test_json_is_read_with_its_own_strictness() -> None:
     ],
 )
 def test_hostile_input_ends_soon_with_a_problem(hostile: str, code: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     found = load(hostile, "f.yml").problems
     assert code in {problem.code for problem in found}
     assert len(found) <= 201
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
 
 
 def test_bytes_that_are_not_utf8_are_a_problem_and_a_bom_is_not() -> None:
