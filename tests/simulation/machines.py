@@ -46,6 +46,7 @@ class Machine:
         self.folder = folder
         self.clock = Clock(world)
         self.boots = 1
+        self.is_reinstalled = False
         self.told: list[_Told] = []
         self.changed = Signal(world)
         self.engine = WatchedEngine(self)
@@ -77,6 +78,7 @@ class Machine:
     def reinstall(self) -> None:
         """Come back empty under the same name."""
         self.world.note("reinstalled", self.name)
+        self.is_reinstalled = True
         self.journal_path.unlink(missing_ok=True)
         self.engine.wipe()
 
