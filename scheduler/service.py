@@ -60,6 +60,8 @@ class Scheduler:
         self._database = database
         self._clock = clock
         self._last_tick: datetime | None = None
+        self._gained: frozenset[int] = frozenset()
+        self._is_stale = False
         self._recovered_at = float("-inf")
         self._caught_up_at = float("-inf")
 
@@ -70,9 +72,12 @@ class Scheduler:
     def hold_shards(self) -> None:
         """Take or keep our leases; a change of what we hold rebuilds the agenda."""
         before = self.shards
-        gained = self.leases.hold()  # without the lock: a long firing must not cost us the leases
-        if gained or before != self.shards:
-            self.recover(gained)
+        # without the lock: a long firing must not cost us the leases
+        self._gained |= self.leases.hold()
+        self._is_stale = self._is_stale or bool(self._gained) or before != self.shards
+        if self._is_stale:  # still so where an earlier try to rebuild was broken off
+            self.recover(self._gained)
+            self._is_stale, self._gained = False, frozenset()
 
     def recover(self, gained: Iterable[int] = ()) -> None:
         """Rebuild the agenda: stop times now, due times portion by portion as `tick` goes on."""
