@@ -55,7 +55,9 @@ class Scheduler:
         self.definitions = Definitions()
         self.leases = Leases(database, replica, clock)
         self.outbox = Outbox(database, producer, clock, self.definitions, lambda: self.shards)
-        self.firer = Firer(database, self.leases, self.definitions, self.outbox)
+        self.firer = Firer(
+            database, self.leases, self.definitions, self.outbox, on_doubt=self._doubt
+        )
         self.resident = Resident()
         self._database = database
         self._clock = clock
@@ -192,6 +194,10 @@ class Scheduler:
             return []
         self._caught_up_at = self._clock.monotonic()
         return self.resident.backlog.take_due(now, allowed)
+
+    def _doubt(self) -> None:
+        """What was perhaps committed is not on the agenda: let the next round rebuild it."""
+        self._is_stale = True
 
     def _carry_out(self, entries: Sequence[Entry], now: datetime) -> None:
         try:
