@@ -29,7 +29,8 @@ LEGAL: dict[str | None, set[str]] = {
     "STARTING": TERMINAL - {"UPSTREAM_FAILED"} | {"QUEUED", "RUNNING", "STOPPING", "UNKNOWN"},
     "RUNNING": RAN | {"CANCELLED", "LOST", "QUEUED", "STOPPING", "UNKNOWN"},
     "STOPPING": TERMINAL - {"UPSTREAM_FAILED", "SKIPPED"} | {"UNKNOWN"},
-    "UNKNOWN": RAN | {"CANCELLED", "LOST", "QUEUED", "STARTING", "RUNNING", "STOPPING"},
+    # A lost node that comes back may turn out never to have started it.
+    "UNKNOWN": RAN | {"CANCELLED", "LOST", "MISSED", "QUEUED", "STARTING", "RUNNING", "STOPPING"},
 }
 VISIBLE_WITHIN = timedelta(seconds=10)
 STOP_SLACK = timedelta(seconds=2)
