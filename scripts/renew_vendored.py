@@ -37,7 +37,6 @@ class Package:
 
 PACKAGES = (
     Package("htmx.org", "2.0.11", "0BSD", (("dist/htmx.min.js", "htmx.min.js"),)),
-    Package("htmx-ext-sse", "2.2.4", "0BSD", (("dist/sse.min.js", "htmx-ext-sse.min.js"),)),
     Package("idiomorph", "0.8.0", "0BSD",
             (("dist/idiomorph-ext.min.js", "idiomorph-ext.min.js"),)),
     Package("@fontsource-variable/inter", "5.3.0", "OFL-1.1",

@@ -98,6 +98,7 @@ class Timeline {
   }
 
   goNow() {
+    clearTimeout(this.rememberLater);
     this.following = true;
     history.replaceState(null, "", this.address({ from: null, span: this.span }));
     this.view({ begin: this.now() - this.span / 3 });
