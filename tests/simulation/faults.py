@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from common.messages import NODE_EVENTS
 from tests.simulation.world import Process
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ class Faults:
         machine.away.append((self._world.time, self._world.time + length))
         machine.power_off(length)
         if is_wiped:
-            machine.reinstall()
+            heard = b"".join(record.value for record in self._broker.bus.records(NODE_EVENTS))
+            machine.reinstall(lambda job_id: job_id.encode() in heard)
 
     def _step_clock(self, _: float) -> None:
         """Of a service; the clients' machines keep to NTP, or are not chosen (guarantees.md, 3)."""
