@@ -251,7 +251,7 @@ def test_the_timeline_draws_past_and_future_and_is_moved_by_hand_and_keys(visit:
     page.mouse.up()
     assert page.evaluate("rotaTimeline.begin") < before - 3600
     until(page, "location.search.includes('from=')")
-    page.click("[data-now]")
+    page.click("button[data-now]")
     until(page, "!location.search.includes('from=')")
     page.locator("[data-frame]").focus()
     page.keyboard.press("ArrowDown")
@@ -317,8 +317,10 @@ def test_times_are_told_in_the_readers_zone_on_demand_and_the_theme_is_kept(visi
     assert page.locator("tbody time").first.get_attribute("title", timeout=5000).endswith("UTC")
     page.click("[data-zone-choice=mine]")
     expect(page.locator("tbody time").first).to_have_attribute("title", re.compile("CE[S]?T$"))
+    page.wait_for_selector("body[data-started]")
     page.click("[data-zone-choice=utc]")
     expect(page.locator("tbody time").first).to_have_attribute("title", re.compile("UTC$"))
+    page.wait_for_selector("body[data-started]")
     page.click("[data-theme-switch]")
     assert visit.go("/nodes").locator("html").get_attribute("data-theme") == "dark"
     page.click("[data-theme-switch]")

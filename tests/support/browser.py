@@ -43,6 +43,8 @@ class Visit:
 
     def go(self, path: str) -> Page:
         self.page.goto(self.url + path)
+        if self.page.locator("main#main").count():  # not the login, not an error
+            self.page.wait_for_selector("body[data-started]")
         return self.page
 
     def log_in(self, name: str, password: str) -> None:

@@ -41,7 +41,7 @@ SHOTS = (
     ("overview", "/", "light"), ("overview-dark", "/", "dark"),
     ("timeline", "/timeline", "light"), ("timeline-dark", "/timeline?span=86400", "dark"),
     ("timeline-by-node", "/timeline?by=node", "light"),
-    ("timeline-table", "/timeline?view=table", "light"),
+    ("timeline-table", "/timeline?view=table&q=canteen", "light"),
     ("instances", "/instances", "light"), ("instance", "/instances/canteen-meters", "light"),
     ("jobs", "/jobs", "light"), ("job", "@/jobs?show=running", "light"),
     ("job-failed", "@/jobs?show=failed", "dark"), ("job-waiting", "@/jobs?show=waiting", "light"),
@@ -53,7 +53,7 @@ SHOTS = (
     ("job-phone", "@/jobs?show=running", "phone"),
 )  # fmt: skip
 SETTLED_MS = 1500
-WIDE = {"width": 1200, "height": 760}  # pictures under 150 KB
+WIDE = {"width": 1200, "height": 700}  # pictures under 150 KB
 
 
 def main() -> None:

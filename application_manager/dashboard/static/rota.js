@@ -64,3 +64,4 @@ startActions();
 startKeys();
 startLog();
 startUpload();
+document.body.dataset.started = ""; // from here on the page takes clicks and keys
