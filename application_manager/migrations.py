@@ -6,43 +6,23 @@ ROTA_MYSQL_ADMIN_PASSWORD_FILE and, for the service's user, ROTA_APP_PASSWORD_FI
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 if __name__ == "__main__":  # run as a file: import from the repository, not from this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from common.config import Settings
-from common.db.migrate import ensure_user, migrate
-from common.errors import ConfigError, RotaError
+from common.db.installing import ServiceDatabase
 
 DATABASE = "rota_app"
-USER = "rota_app"
 READ = ("rota_scheduler", "rota_deployer", "rota_nodes")  # what the screens show
 GRANTS = (
     f"SELECT, INSERT, UPDATE, DELETE ON {DATABASE}.*",
     *(f"SELECT ON {other}.*" for other in READ),
 )
 
-
-def main() -> int:
-    """Bring the database up to date; 0, or 78 for bad settings, or 1."""
-    settings = Settings(os.environ)
-    try:
-        admin = settings.mysql(section="MYSQL_ADMIN")
-        applied = migrate(admin, DATABASE, "application_manager")
-        if settings.optional("APP_PASSWORD"):
-            ensure_user(admin, USER, settings.secret("APP_PASSWORD"), GRANTS)
-    except ConfigError as error:
-        print(f"application_manager: {error}", file=sys.stderr)
-        return 78
-    except RotaError as error:
-        print(f"{DATABASE} could not be brought up to date: {error}", file=sys.stderr)
-        return 1
-    print(f"{DATABASE}: {', '.join(applied) if applied else 'up to date'}")
-    return 0
+SERVICE = ServiceDatabase(DATABASE, "application_manager", "APP_PASSWORD", GRANTS)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(SERVICE.install())

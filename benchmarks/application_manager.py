@@ -24,7 +24,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from application_manager.migrations import GRANTS, USER
+from application_manager.migrations import DATABASE as USER
+from application_manager.migrations import GRANTS
 from common.bus.kafka import KafkaBus
 from common.config import KafkaConfig, MySqlConfig
 from common.db.migrate import ensure_user, migrate

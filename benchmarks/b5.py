@@ -32,7 +32,7 @@ from tests.support import hostile
 
 SIZE = 500
 ARMS = 7
-COLD_WITHIN_S = 300.0
+COLD_WITHIN_S = 600.0
 
 
 def run(size: int) -> dict[str, Any]:
@@ -76,8 +76,8 @@ class _EchoProbe(SshProbe):
 
     def read(self) -> Reading:
         if self._echo is None:
-            self._connection = self._door.connect(self._target, 60.0)
-            self._echo = self._connection.stream([], 60.0)
+            self._connection = self._door.connect(self._target, 300.0)
+            self._echo = self._connection.stream([], 300.0)
         self._echo.write(b"\n")
         self._echo.read_until(b"\n", 30.0)
         return Reading(1, 2, 2, 1)
@@ -88,7 +88,7 @@ class _PatientProbe(SshProbe):
 
     def read(self) -> Reading:
         if self._connection is None:
-            self._connection = self._door.connect(self._target, 120.0)
+            self._connection = self._door.connect(self._target, 300.0)
         return super().read()
 
 
@@ -135,7 +135,7 @@ class _Sweeps:
         host = f"127.1.{number // 250}.{number % 250 + 1}"
         target = SshTarget(name, host if port == server.port else "127.0.0.1", server.user,
                            server.fingerprint(), port, (server.key(),))  # fmt: skip
-        probe = self._probe(ParamikoDoor(), target, 60.0)
+        probe = self._probe(ParamikoDoor(), target, 300.0)
         return MachineSampler(name, probe, SystemClock(), self._report)
 
     def _report(self, name: str, sample: Sample) -> None:

@@ -77,7 +77,8 @@ def _show_failures(error: PartlyDoneError) -> None:
 
 
 def _code_of(error: PartlyDoneError) -> ExitCode:
-    return ExitCode.PARTLY_DONE if error.done else ExitCode.UNREACHABLE
+    has_begun = error.done or error.has_begun
+    return ExitCode.PARTLY_DONE if has_begun else ExitCode.UNREACHABLE
 
 
 def _show_problems(error: DocumentError) -> None:

@@ -6,39 +6,19 @@ ROTA_MYSQL_ADMIN_PASSWORD_FILE and, for the service's user, ROTA_DEPLOYER_PASSWO
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 if __name__ == "__main__":  # run as a file: import from the repository, not from this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from common.config import Settings
-from common.db.migrate import ensure_user, migrate
-from common.errors import ConfigError, RotaError
+from common.db.installing import ServiceDatabase
 
 DATABASE = "rota_deployer"
-USER = "rota_deployer"
 GRANTS = (f"SELECT, INSERT, UPDATE, DELETE ON {DATABASE}.*",)
 
-
-def main() -> int:
-    """Bring the database up to date; 0, or 78 for bad settings, or 1."""
-    settings = Settings(os.environ)
-    try:
-        admin = settings.mysql(section="MYSQL_ADMIN")
-        applied = migrate(admin, DATABASE, "deployment_manager")
-        if settings.optional("DEPLOYER_PASSWORD"):
-            ensure_user(admin, USER, settings.secret("DEPLOYER_PASSWORD"), GRANTS)
-    except ConfigError as error:
-        print(f"deployment_manager: {error}", file=sys.stderr)
-        return 78
-    except RotaError as error:
-        print(f"{DATABASE} could not be brought up to date: {error}", file=sys.stderr)
-        return 1
-    print(f"{DATABASE}: {', '.join(applied) if applied else 'up to date'}")
-    return 0
+SERVICE = ServiceDatabase(DATABASE, "deployment_manager", "DEPLOYER_PASSWORD", GRANTS)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(SERVICE.install())

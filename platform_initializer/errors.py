@@ -32,8 +32,11 @@ class MachineError(Permanent):
 class PartlyDoneError(Permanent):
     """Some machines failed; the others are done."""
 
-    def __init__(self, failures: Sequence[Failure], done: int) -> None:
+    def __init__(
+        self, failures: Sequence[Failure], done: int, *, has_begun: bool = False
+    ) -> None:
         super().__init__(f"{len(failures)} steps failed, {done} were done")
+        self.has_begun = has_begun
         self.failures = tuple(failures)
         self.done = done
 

@@ -120,7 +120,7 @@ def _carry_out(world: World, steps: Sequence[Step], progress: Progress) -> int:
     gates = _gates(world, steps)
     outcome = run_steps([*steps, *gates], progress, world.description.parallel)
     if outcome.failures:
-        raise PartlyDoneError(outcome.failures, len(outcome.done))
+        raise PartlyDoneError(outcome.failures, len(outcome.done), has_begun=True)
     if steps:
         facts = gather_facts(world.hosts, world.description.platform, world.description.parallel)
         if left := plan(replace(world, facts=facts)):

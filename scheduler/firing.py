@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from common.db import Database, Transaction
+from common.db import Database, DatabaseUnavailableError, Transaction
 from common.failpoints import failpoint
 from common.jobs import JobState, Reason
 from scheduler.domain.cycles import Parents, child_jobs, with_edges
@@ -61,6 +61,8 @@ class Firer:
     leases: Leases
     definitions: Definitions
     outbox: Outbox
+    on_doubt: Callable[[], None] = lambda: None
+    """Called when nobody knows whether a transaction was committed."""
 
     def fire(self, instances: Sequence[str], when: When) -> Fired:
         """Fire many schedules in one transaction; their start commands go to the outbox."""
@@ -85,8 +87,10 @@ class Firer:
                 starting = [job.job_id for _, job in fired.made if _starts(job)]
                 self.outbox.expect(starting)
                 failpoint("scheduler.before_commit")
-        except Exception:
+        except Exception as error:
             self.outbox.give_up(starting)
+            if isinstance(error, DatabaseUnavailableError):
+                self.on_doubt()
             raise
         failpoint("scheduler.after_commit")
         self.outbox.add(

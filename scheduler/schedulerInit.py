@@ -6,39 +6,19 @@ ROTA_MYSQL_ADMIN_PASSWORD_FILE and, for the service's user, ROTA_SCHEDULER_PASSW
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 if __name__ == "__main__":  # run as a file: import from the repository, not from this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from common.config import Settings
-from common.db.migrate import ensure_user, migrate
-from common.errors import ConfigError, RotaError
+from common.db.installing import ServiceDatabase
 
 DATABASE = "rota_scheduler"
-USER = "rota_scheduler"
 GRANTS = (f"SELECT, INSERT, UPDATE, DELETE ON {DATABASE}.*", "SELECT ON rota_app.*")
 
-
-def main() -> int:
-    """Bring the database up to date; 0, or 78 for bad settings, or 1."""
-    settings = Settings(os.environ)
-    try:
-        admin = settings.mysql(section="MYSQL_ADMIN")
-        applied = migrate(admin, DATABASE, "scheduler")
-        if settings.optional("SCHEDULER_PASSWORD"):
-            ensure_user(admin, USER, settings.secret("SCHEDULER_PASSWORD"), GRANTS)
-    except ConfigError as error:
-        print(f"scheduler: {error}", file=sys.stderr)
-        return 78
-    except RotaError as error:
-        print(f"scheduler: {DATABASE} could not be brought up to date: {error}", file=sys.stderr)
-        return 1
-    print(f"{DATABASE}: {', '.join(applied) if applied else 'up to date'}")
-    return 0
+SERVICE = ServiceDatabase(DATABASE, "scheduler", "SCHEDULER_PASSWORD", GRANTS)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(SERVICE.install())

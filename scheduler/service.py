@@ -55,11 +55,15 @@ class Scheduler:
         self.definitions = Definitions()
         self.leases = Leases(database, replica, clock)
         self.outbox = Outbox(database, producer, clock, self.definitions, lambda: self.shards)
-        self.firer = Firer(database, self.leases, self.definitions, self.outbox)
+        self.firer = Firer(
+            database, self.leases, self.definitions, self.outbox, on_doubt=self._doubt
+        )
         self.resident = Resident()
         self._database = database
         self._clock = clock
         self._last_tick: datetime | None = None
+        self._gained: frozenset[int] = frozenset()
+        self._is_stale = False
         self._recovered_at = float("-inf")
         self._caught_up_at = float("-inf")
 
@@ -70,9 +74,12 @@ class Scheduler:
     def hold_shards(self) -> None:
         """Take or keep our leases; a change of what we hold rebuilds the agenda."""
         before = self.shards
-        gained = self.leases.hold()  # without the lock: a long firing must not cost us the leases
-        if gained or before != self.shards:
-            self.recover(gained)
+        # without the lock: a long firing must not cost us the leases
+        self._gained |= self.leases.hold()
+        self._is_stale = self._is_stale or bool(self._gained) or before != self.shards
+        if self._is_stale:  # still so where an earlier try to rebuild was broken off
+            self.recover(self._gained)
+            self._is_stale, self._gained = False, frozenset()
 
     def recover(self, gained: Iterable[int] = ()) -> None:
         """Rebuild the agenda: stop times now, due times portion by portion as `tick` goes on."""
@@ -187,6 +194,10 @@ class Scheduler:
             return []
         self._caught_up_at = self._clock.monotonic()
         return self.resident.backlog.take_due(now, allowed)
+
+    def _doubt(self) -> None:
+        """What was perhaps committed is not on the agenda: let the next round rebuild it."""
+        self._is_stale = True
 
     def _carry_out(self, entries: Sequence[Entry], now: datetime) -> None:
         try:

@@ -43,6 +43,7 @@ def install(connection: sqlite3.Connection, now: Callable[[], datetime]) -> None
         "DATE_SUB": (3, lambda at, amount, unit: _add_interval(at, -1, amount, unit)),
         "TIMESTAMPDIFF": (3, _difference),
         "CONCAT": (-1, _concat),
+        "JSON_UNQUOTE": (1, lambda text: text),  # SQLite's JSON_EXTRACT gives no quotes
         "CHAR_LENGTH": (1, lambda text: None if text is None else len(str(text))),
         "LEFT": (2, lambda text, count: None if text is None else str(text)[: int(count)]),
         "REGEXP": (2, lambda pattern, text: text is not None and bool(re.search(pattern, text))),

@@ -63,6 +63,7 @@ class MemoryServer:
         self.clock = clock
         self.hook: Hook = lambda _call: None
         self.lock_wait_s = lock_wait_s
+        self.connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self._writing = threading.Lock()
         self._databases: list[str] = []
         self._folder = Path(tempfile.mkdtemp("", "rota-", _TMPFS if _TMPFS.is_dir() else None))
@@ -86,7 +87,9 @@ class MemoryServer:
         connection.close()
 
     def close(self) -> None:
-        """Forget everything."""
+        """Forget everything; doors that are still open lead nowhere."""
+        for connection in list(self.connections):
+            connection.close()
         self._remover()
 
     def missing(self, own: str, attached: Collection[str]) -> list[tuple[str, Path]]:
@@ -201,6 +204,9 @@ class _Connection:
         self._sqlite.execute("PRAGMA case_sensitive_like = ON")
         self._sqlite.execute("PRAGMA foreign_keys = ON")
         install(self._sqlite, server.clock.now)
+        server.connections.add(self)
+        # SQLite's own object is part of a cycle: without this its files stay open for long
+        self._closer = weakref.finalize(self, self._sqlite.close)
 
     def run_text(self, text: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
         return self.run(translate(text, self._database), values)
@@ -243,7 +249,7 @@ class _Connection:
 
     def close(self) -> None:
         self.rollback()
-        self._sqlite.close()
+        self._closer()
 
     def _end(self, how: str) -> None:
         if self._has_lock:

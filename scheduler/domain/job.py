@@ -109,6 +109,8 @@ def apply_snapshot(
     retry_at = _retry_at(job, state, policy, now)
     if retry_at is not None:
         return Outcome(S.QUEUED, None, retry_at)
+    if state is S.MISSED and job.attempt > 1:  # an attempt before this one did run, and failed
+        return Outcome(S.FAILED, snapshot.reason)
     return Outcome(state, snapshot.reason)
 
 

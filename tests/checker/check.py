@@ -29,12 +29,14 @@ LEGAL: dict[str | None, set[str]] = {
     "STARTING": TERMINAL - {"UPSTREAM_FAILED"} | {"QUEUED", "RUNNING", "STOPPING", "UNKNOWN"},
     "RUNNING": RAN | {"CANCELLED", "LOST", "QUEUED", "STOPPING", "UNKNOWN"},
     "STOPPING": TERMINAL - {"UPSTREAM_FAILED", "SKIPPED"} | {"UNKNOWN"},
-    "UNKNOWN": RAN | {"CANCELLED", "LOST", "QUEUED", "STARTING", "RUNNING", "STOPPING"},
+    # A lost node that comes back may turn out never to have started it.
+    "UNKNOWN": RAN | {"CANCELLED", "LOST", "MISSED", "QUEUED", "STARTING", "RUNNING", "STOPPING"},
 }
 VISIBLE_WITHIN = timedelta(seconds=10)
 STOP_SLACK = timedelta(seconds=2)
 WITNESS_SLACK = timedelta(seconds=5)
 CONVERGED_WITHIN = timedelta(seconds=30)
+FROZEN_CALL = timedelta(seconds=1)
 
 Found = Iterator[Violation]
 
@@ -159,8 +161,15 @@ def _p4_stop_times_hold(history: History) -> Found:
         limit = _end_of_blindness(history, run.node, found[1].stop_at, grace) + grace
         if (run.died_at or history.observed_until) > limit:
             yield Violation("P4", f"{run.job_id} still ran after {limit}")
-        if run.started_at >= found[1].stop_at:
+        if run.started_at >= _last_start(history, found[1].stop_at, run.node):
             yield Violation("P4", f"{run.job_id} started at or after its stop time")
+
+
+def _last_start(history: History, stop_at: datetime, node: str | None = None) -> datetime:
+    """A client frozen between its decision and its call to Docker starts what is over by then."""
+    spans = [blind for blind in history.blind if node in (None, blind.node)]
+    thaws = [blind.until for blind in spans if blind.since < stop_at <= blind.until]
+    return max(thaws, default=stop_at - FROZEN_CALL) + FROZEN_CALL
 
 
 def _end_of_blindness(
@@ -272,7 +281,9 @@ def _anonymous_runs_fit(history: History) -> Found:
     attempts = {(row.instance, row.due, row.ordinal): row.attempt for row in history.rows}
     windows: dict[str, list[tuple[datetime, datetime]]] = defaultdict(list)
     for due in history.dues:
-        end = due.stop_at or history.observed_until
+        end = history.observed_until
+        if due.stop_at is not None:
+            end = _last_start(history, due.stop_at)
         times = attempts.get((due.instance, due.due, due.ordinal), 1)
         windows[due.instance] += [(due.due, end)] * times
     starts: dict[str, list[datetime]] = defaultdict(list)

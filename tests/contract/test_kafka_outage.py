@@ -64,7 +64,7 @@ def test_without_a_broker_nothing_blocks_for_long_and_nothing_is_left_behind():
             call()
         assert time.monotonic() - began < 7
     bus.close()
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
 
 
 def test_a_refused_password_is_told(kafka_server):

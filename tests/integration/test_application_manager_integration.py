@@ -22,7 +22,8 @@ import pytest
 from application_manager.domain.access import Actor, Role
 from application_manager.ledger import JobFilter, list_jobs, list_nodes, upcoming_jobs
 from application_manager.live import Loads
-from application_manager.migrations import GRANTS, USER
+from application_manager.migrations import DATABASE as USER
+from application_manager.migrations import GRANTS
 from application_manager.people import LoginRefusedError, People, TooManyTriesError
 from application_manager.schedules import ConflictError, Schedules, Terms, Upload
 from common.bus.kafka import KafkaBus

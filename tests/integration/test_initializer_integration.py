@@ -214,11 +214,13 @@ def test_a_service_that_does_not_get_ready_goes_back_by_itself(operator):
     operator.machine.run(f"sudo docker run -d --rm --name squatter --network host --entrypoint python3"
                          f" rota/services:dev -m http.server 9444 --bind {operator.machine.address}")
     operator.write(publish=9444)
-    told = operator.rota("up", code=8).stderr
-    operator.machine.run("sudo docker rm -f squatter")
+    try:
+        told = operator.rota("up", code=8).stderr
+    finally:
+        operator.machine.run("sudo docker rm -f squatter")
+        operator.write(publish=8444)
     assert "what ran before is back" in told
     assert operator.containers() == before
-    operator.write(publish=8444)
     operator.rota("up")
     assert operator.containers() == before
 

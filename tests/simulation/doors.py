@@ -18,6 +18,7 @@ from node_manager.client.engine import Engine, EngineUnavailableError
 from tests.simulation.world import Clock, Life, Signal, World
 
 RELEASED_WITHIN_S = 20.0
+TRIED_AGAIN_S = 1.5
 LONGER_IDLE = 4  # who reads is woken when something comes: an idle poll may last longer here
 _LOST = (Fault.REFUSE, Fault.LOSE_ACK, Fault.DUPLICATE, Fault.DELAY)
 
@@ -213,6 +214,8 @@ class SimEngine:
 
     def _check(self, door: str) -> None:
         if self._world.at_door(self._life, f"engine.{door}"):
+            # a client tries again after a second: so long nobody looks after the machine
+            self._life.process.down.append((self._world.time, self._world.time + TRIED_AGAIN_S))
             raise EngineUnavailableError(f"simulated at {door}")
 
     def events(self, since: datetime, for_s: float) -> _Events:

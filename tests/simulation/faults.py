@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from common.messages import NODE_EVENTS
 from tests.simulation.world import Process
 
 if TYPE_CHECKING:
     from tests.simulation.platform import Platform
 
-GROUPS = ("scheduler", "deployment_manager", "node-manager", "client-m1")
+GROUPS = ("scheduler", "deployment_manager", "node-manager")
 CLOCK_STEPS_S = (-3600.0, 3600.0, 5.0)
 
 
@@ -77,7 +78,8 @@ class Faults:
         machine.away.append((self._world.time, self._world.time + length))
         machine.power_off(length)
         if is_wiped:
-            machine.reinstall()
+            heard = b"".join(record.value for record in self._broker.bus.records(NODE_EVENTS))
+            machine.reinstall(lambda job_id: job_id.encode() in heard)
 
     def _step_clock(self, _: float) -> None:
         """Of a service; the clients' machines keep to NTP, or are not chosen (guarantees.md, 3)."""
@@ -89,7 +91,9 @@ class Faults:
             process.life.clock.offset_s = process.clock_offset_s
 
     def _replay(self, _: float) -> None:
-        for group in GROUPS:
+        """Offsets are lost. Not a machine's too that came back empty: that is two losses at once."""
+        clients = [f"client-{m.name}" for m in self._platform.machines if not m.is_reinstalled]
+        for group in (*GROUPS, *clients):
             self._broker.bus.forget_commits(group)
         self._some().die()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -46,6 +47,7 @@ class Machine:
         self.folder = folder
         self.clock = Clock(world)
         self.boots = 1
+        self.is_reinstalled = False
         self.told: list[_Told] = []
         self.changed = Signal(world)
         self.engine = WatchedEngine(self)
@@ -74,9 +76,11 @@ class Machine:
             self.client.die()
         self.world.later(seconds, self._power_on)
 
-    def reinstall(self) -> None:
-        """Come back empty under the same name."""
+    def reinstall(self, is_known: Callable[[str], bool]) -> None:
+        """Come back empty under the same name; of what nobody had heard no witness is left."""
+        self.told = [one for one in self.told if is_known(one.job_id)]
         self.world.note("reinstalled", self.name)
+        self.is_reinstalled = True
         self.journal_path.unlink(missing_ok=True)
         self.engine.wipe()
 

@@ -17,6 +17,7 @@ from common.messages import (
     node_topics,
 )
 from load_balancer.domain.load import harmonic_mean
+from tests.checker.check import check
 from tests.checker.history import Blind, Due, History, Move, Row
 from tests.simulation.configurer import Configurer
 from tests.simulation.faults import Faults
@@ -102,7 +103,8 @@ class Platform:
 
     def history(self) -> History:
         """Gather what the ledger, the containers and Docker tell."""
-        seen_from = at(self.scenario.calm_from)
+        ends = [end for process in self.world.processes for _, end in process.down]
+        calm_from = at(max([self.scenario.calm_from, *ends]))
         with self._observer("rota_scheduler").transaction() as transaction:
             rows = tuple(_row(row) for row in transaction.all("jobs"))
             moves = tuple(
@@ -128,7 +130,7 @@ class Platform:
             acked=frozenset(self.configurer.acked),
             stored=stored,
             blind=tuple(self._blind()),
-            calm_from=seen_from,
+            calm_from=calm_from,
         )
 
     def unsettled(self) -> list[str]:
@@ -139,9 +141,12 @@ class Platform:
 
     def _settle(self) -> None:
         until = self.world.time + SETTLED_WITHIN_S
-        while self.world.time < until and self.unsettled():
+        while self.world.time < until and (self.unsettled() or self._lacks_rows()):
             self.world.run_until(self.world.time + LOOK_EVERY_S)
         self.world.run_until(self.world.time + LOOK_EVERY_S)
+
+    def _lacks_rows(self) -> bool:
+        return any(violation.text.endswith("no row") for violation in check(self.history()))
 
     def _set_up(self) -> None:
         server = self.backbone.database.server

@@ -59,18 +59,18 @@ def main(arguments: list[str]) -> int:
     if os.environ.get("PYTHONHASHSEED") != "0":
         print("set PYTHONHASHSEED=0: seeds replay exactly only then", file=sys.stderr)
         return 2
-    if "--days" in arguments:
-        return _pass_days(int(arguments[1]))
-    if "--failpoints" in arguments:
-        return _try_failpoints(arguments)
-    if "--sabotage" in arguments:
-        return _sabotage()
-    if "--digest" in arguments:
-        quiet()
-        print(json.dumps({"digest": live(make_scenario(int(arguments[0])))["digest"]}))
-        return 0
-    if "--trace" in arguments:
-        return _replay(int(arguments[0]))
+    modes: dict[str, Callable[[list[str]], int]] = {
+        "--days": _pass_days, "--failpoints": _try_failpoints, "--sabotage": _sabotage,
+        "--digest": _tell_digest, "--trace": _replay,
+    }  # fmt: skip
+    for mode, run in modes.items():
+        if mode in arguments:
+            return run(arguments)
+    return _live_through(arguments)
+
+
+def _live_through(arguments: list[str]) -> int:
+    """Live through every STEPth of COUNT seeds from FIRST on."""
     quiet()
     first, count = int(arguments[0]), int(arguments[1])
     step = int(arguments[2]) if len(arguments) > 2 else 1
@@ -106,7 +106,13 @@ def _try_failpoints(arguments: list[str]) -> int:
     return 0 if is_good else 1
 
 
-def _sabotage() -> int:
+def _tell_digest(arguments: list[str]) -> int:
+    quiet()
+    print(json.dumps({"digest": live(make_scenario(int(arguments[0])))["digest"]}))
+    return 0
+
+
+def _sabotage(_: list[str]) -> int:
     """Break the platform in each known way; tell which promises the checker misses."""
     quiet()
     for name, (break_it, _) in SABOTAGE.items():
@@ -115,8 +121,9 @@ def _sabotage() -> int:
     return 0
 
 
-def _pass_days(days: int) -> int:
+def _pass_days(arguments: list[str]) -> int:
     quiet()
+    days = int(arguments[1])
     began = time.process_time()
     outcome = live(long_scenario(days))
     del outcome["trace"], outcome["tracebacks"]
@@ -124,8 +131,9 @@ def _pass_days(days: int) -> int:
     return 1 if outcome["violations"] else 0
 
 
-def _replay(seed: int) -> int:
-    if "--logs" not in sys.argv:
+def _replay(arguments: list[str]) -> int:
+    seed = int(arguments[0])
+    if "--logs" not in arguments:
         quiet()
     outcome = live(make_scenario(seed), is_verbose=True)
     print("\n".join(outcome.pop("trace") + outcome.pop("tracebacks")))

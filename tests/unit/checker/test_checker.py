@@ -276,6 +276,19 @@ def test_a_late_stop_is_excused_while_nobody_looked_after_the_machine() -> None:
     assert "P4" not in promises(Blind("m1", NOON + seconds(20), NOON + seconds(35)))
 
 
+def test_a_frozen_client_may_start_what_was_over_meanwhile_but_nobody_else_may() -> None:
+    begun, ended = NOON + seconds(31), NOON + seconds(35)
+    spoil = with_runs("a", lambda run: replace(run, started_at=begun, ended_at=ended))
+    late = spoil(good_history())  # type: ignore[operator]
+
+    def promises(until: float) -> set[str]:
+        blind = (Blind("m1", NOON, NOON + seconds(until)),)
+        return {violation.promise for violation in check(replace(late, blind=blind))}
+
+    assert not promises(31) & {"P2", "P4"}
+    assert {"P2", "P4"} <= promises(29)
+
+
 def test_after_faults_an_end_may_be_told_later() -> None:
     late = with_row("a", seen_at=NOON + seconds(200))(good_history())
     assert "P1" in {v.promise for v in check(replace(late, calm_from=NOON + seconds(160)))}

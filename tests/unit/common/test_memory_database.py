@@ -1,5 +1,6 @@
 """The database door's twin: every query of every service runs on it."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -33,11 +34,24 @@ def clock():
     return ManualClock(START)
 
 
-@pytest.fixture
-def server(clock):
+def migrated(clock):
     made = MemoryServer(clock, lock_wait_s=0.05)
     for database, package in SERVICES.items():
         made.migrate(database, package)
+    return made
+
+
+@pytest.fixture(scope="module")
+def services():
+    """All databases, on which nothing is ever committed."""
+    made = migrated(ManualClock(START))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def server(clock):
+    made = migrated(clock)
     with MemoryDatabase(made, "rota_scheduler", parse_queries(THINGS)).transaction() as transaction:
         transaction.execute("make")
     yield made
@@ -45,22 +59,26 @@ def server(clock):
 
 
 def every_query():
-    return [(database, package, name) for database, package in SERVICES.items()
+    packages = [*SERVICES.items(), ("rota_app", "application_manager.dashboard")]
+    return [(database, package, name) for database, package in packages
             for name in load_queries(package).names()]
 
 
+class UndoneError(Exception):
+    """Rolls back what a query did."""
+
+
 @pytest.mark.parametrize(("database", "package", "name"), every_query())
-def test_every_query_of_every_service_runs(server, database, package, name):
+def test_every_query_of_every_service_runs(services, database, package, name):
     queries = load_queries(package)
     statement = queries[name]
     values = {each: ["x"] if f"IN %({each})s" in statement.text else 0 for each in statement.parameters}
     values |= dict.fromkeys(set(values) & INSTANTS, START)
     values |= dict.fromkeys(set(values) & DOCUMENTS, "{}")
-    with MemoryDatabase(server, database, queries).transaction() as transaction:
-        if statement.text.startswith("SELECT"):
-            transaction.all(name, **values)
-        else:
-            transaction.execute(name, **values)
+    with suppress(UndoneError), MemoryDatabase(services, database, queries).transaction() as t:
+        run = t.all if statement.text.startswith("SELECT") else t.execute
+        run(name, **values)
+        raise UndoneError
 
 
 INSTANTS = {

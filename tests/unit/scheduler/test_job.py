@@ -140,3 +140,14 @@ def test_when_a_job_must_stop(job, stop_s, next_s, now_s, reason):
     limits = Limits(None if stop_s is None else at(stop_s), R.DURATION, at(10))
     assert limits.next_stop(job) == (None if next_s is None else at(next_s))
     assert limits.reason_now(job, at(now_s)) is reason
+
+
+@pytest.mark.parametrize("reason", [R.WINDOW_CLOSED, R.START_DEADLINE])
+def test_a_retry_that_comes_too_late_leaves_the_job_failed_since_it_did_run(reason):
+    second = JobView(S.QUEUED, 2, 0, None)
+    missed = news(D.MISSED, 1, attempt=2, reason=reason)
+    outcome = apply_snapshot(second, missed, RetryPolicy(3), NOON)
+    assert (outcome.state, outcome.reason) == (S.FAILED, reason)
+    first = JobView(S.QUEUED, 1, 0, None)
+    outcome = apply_snapshot(first, news(D.MISSED, 1, reason=reason), RetryPolicy(3), NOON)
+    assert outcome.state is S.MISSED
