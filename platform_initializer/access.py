@@ -28,7 +28,7 @@ _READS = {
     ),
     "rota_balancer": (NODES,),
     "rota_nodes": (NODE_HEARTBEATS,),
-    "rota_client": (),
+    "rota_client": (NODES,),  # and its own node's commands
 }  # fmt: skip
 _WRITES = {
     "rota_app": (APP_INSTANCES,),
@@ -52,7 +52,7 @@ def access_rules(nodes: Sequence[str]) -> list[Access]:
     manager may look into dead letters.
     """
     commands = [node_commands(node) for node in nodes]
-    reads = {**_READS, "rota_client": tuple(commands)}
+    reads = {**_READS, "rota_client": (*_READS["rota_client"], *commands)}
     writes = {user: (*topics, SERVICE_HEARTBEATS) for user, topics in _WRITES.items()}
     writes["rota_deployer"] += tuple(commands)
     letters = [t.name for t in (*fixed_topics(), *(t for n in nodes for t in node_topics(n)))

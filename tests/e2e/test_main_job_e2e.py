@@ -170,3 +170,17 @@ def test_a_file_with_problems_changes_nothing(platform: Platform) -> None:
     assert "Traceback" not in done.stderr
     listed = platform.json("schedule", "list")
     assert "never-stored" not in {row["instance"] for row in listed}
+
+
+def test_kafka_refuses_no_service_anything(platform: Platform) -> None:
+    """Each service may do all that its code does: a permission forgotten shows only later."""
+    refused = [
+        (machine, name, line)
+        for machine in MACHINES
+        for name in platform.on_machine(machine, "docker", "ps", "--format", "{{.Names}}").split()
+        for line in platform.on_machine(
+            machine, "sh", "-c", f"docker logs {name} 2>&1 | grep AuthorizationFailed | tail -n 1"
+        ).splitlines()
+        if name not in {"rota-kafka", "rota-mysql"}
+    ]
+    assert refused == []

@@ -38,6 +38,11 @@ def test_a_client_writes_no_command_and_the_balancer_reads_none():
     assert not may("rota_balancer", Deed.READ, "job.commands")
 
 
+def test_a_client_learns_from_the_registry_whether_it_holds_its_name():
+    assert may("rota_client", Deed.READ, "nodes")
+    assert not may("rota_client", Deed.WRITE, "nodes")
+
+
 def test_only_the_scheduler_writes_job_commands_and_only_the_deployer_node_commands():
     writers = {r.user for r in RULES if r.deed is Deed.WRITE and r.name == "job.commands"}
     assert writers == {"rota_scheduler"}
