@@ -34,12 +34,16 @@ def now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - the tests' own watch
 
 
-@dataclass(frozen=True)
+@dataclass
 class Platform:
-    """One platform under test; `folder` holds its file, secrets and the CLI's configuration."""
+    """One platform under test; `folder` holds its file, secrets and the CLI's configuration.
+
+    `since` is when the present try of a test began: jobs of an earlier try are not its own.
+    """
 
     name: str
     folder: Path
+    since: datetime = datetime.min.replace(tzinfo=UTC)
 
     @property
     def file(self) -> Path:
@@ -75,7 +79,12 @@ class Platform:
     def jobs(self, instance: str) -> list[dict[str, Any]]:
         """Return the instance's jobs that are in the ledger, oldest first."""
         rows = self.json("job", "list", "--instance", instance, "--limit", "200")
-        return sorted((r for r in rows if r["state"] != "PLANNED"), key=lambda r: r["due"])
+        own = [
+            row
+            for row in rows
+            if row["state"] != "PLANNED" and datetime.fromisoformat(row["due"]) >= self.since
+        ]
+        return sorted(own, key=lambda row: row["due"])
 
     def on_machine(self, machine: str, *command: str, check: bool = True) -> str:
         """Run a command on a machine, past the platform."""
