@@ -24,6 +24,7 @@ from common.secret import Secret
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MACHINES = ("m1", "m2", "m3")
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 TERMINAL = {
     "SUCCEEDED", "FAILED", "TIMED_OUT", "ENDED", "CANCELLED", "MISSED", "SKIPPED",
     "UPSTREAM_FAILED", "LOST",
@@ -43,7 +44,7 @@ class Platform:
 
     name: str
     folder: Path
-    since: datetime = datetime.min.replace(tzinfo=UTC)
+    since: datetime = LONG_AGO
 
     @property
     def file(self) -> Path:
