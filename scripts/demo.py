@@ -84,7 +84,8 @@ def down() -> int:
 
 def rota(*arguments: str) -> int:
     """Run the command as a person would, its output shown."""
-    print(f"$ rota {' '.join(arguments)}", flush=True)
+    shown = " ".join(arguments).replace(f"{REPOSITORY}/", "")
+    print(f"$ rota {shown}", flush=True)
     return subprocess.run([sys.executable, "-m", "cli", *arguments], check=False).returncode
 
 

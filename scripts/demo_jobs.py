@@ -39,7 +39,8 @@ class Jobs:
     def list(self) -> list[Job]:
         """Return the newest jobs and the planned ones; none while the platform does not answer."""
         with suppress(CliError):
-            return list(self._api.items("/jobs", limit=200, upcoming=True))
+            page = self._api.get("/jobs", limit=200, upcoming=True)
+            return [*page["upcoming"], *page["items"]]
         return []
 
 
