@@ -1,5 +1,6 @@
-"""The real servers as pytest fixtures, one of each for a whole session.
+"""The real servers as pytest fixtures: Kafka for a whole session, a database server for each module.
 
+What one module leaves in a database (its tables, its users) is nothing another has to know.
 A test folder's conftest.py imports those it needs. Nothing here skips: what is absent is built.
 """
 
@@ -16,13 +17,13 @@ def kafka_server() -> Iterator[servers.KafkaServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mysql_server() -> Iterator[servers.SqlServer]:
     with servers.mysql() as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mariadb_server() -> Iterator[servers.SqlServer]:
     with servers.mariadb() as server:
         yield server
