@@ -6,11 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from common.db import DatabaseUnavailableError
-from common.db.memory import DatabaseCall
 from common.jobs import JobState
 from common.messages import DeploymentState, KillJob
-from scheduler.service import LeaseLostError, Scheduler
+from scheduler.service import LeaseLostError
 from tests.support.scheduler_world import NOON, World
 
 EVERY_10 = '  - {id: a, schedule: {start: "2026-03-02T12:00:10", interval: 10s, duration: 4s}}\n'
@@ -430,21 +428,3 @@ def test_the_auditor_finds_what_is_missing(world: World) -> None:
     world.run("delete_job", job=SECOND)
     world.auditor.run_once()
     assert world.auditor.imbalance == 1
-
-
-def test_a_take_over_that_was_broken_off_is_made_up_for(world: World) -> None:
-    world.apply(instance())
-    successor = world.start()
-    hits = iter([True])
-
-    def break_off(call: DatabaseCall) -> None:
-        if call.query == "live_stops" and next(hits, False):
-            raise DatabaseUnavailableError
-
-    world.database.hook = break_off
-    taker = Scheduler(world.database, world.bus.producer(), world.clock, "one")
-    with pytest.raises(DatabaseUnavailableError):
-        taker.hold_shards()
-    successor.scheduler = taker
-    successor.pass_time(11)
-    assert [job["due"] for job in world.jobs()] == [NOON + timedelta(seconds=10)]

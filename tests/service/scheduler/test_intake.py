@@ -7,13 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from common.db import DatabaseUnavailableError
-from common.db.memory import DatabaseCall
 from common.messages import APP_INSTANCES
 from common.messages import DeploymentState as D
 from scheduler.intake import NotVisibleYetError
 from tests.service.scheduler.test_firing import EVERY_10, FIRST, instance
-from tests.support.scheduler_world import NOON, World
+from tests.support.scheduler_world import World
 
 
 def send(world: World, name: str) -> None:
@@ -117,21 +115,3 @@ def test_events_of_another_replicas_jobs_are_applied_by_whoever_reads_them(world
     for each in (world, other):
         each.scheduler.publish()
     assert len({start.job_id for start in world.commands()}) == 16
-
-
-def test_an_instance_whose_commit_was_in_doubt_is_due_all_the_same(world: World) -> None:
-    world.tick()  # the horizon is loaded: only planning brings in what is new
-    written: list[str] = []
-
-    def leave_in_doubt(call: DatabaseCall) -> None:
-        written.append(call.query or call.step)
-        if call.step == "committed" and "put_schedules" in written:
-            written.clear()
-            raise DatabaseUnavailableError
-
-    world.database.hook = leave_in_doubt
-    with pytest.raises(DatabaseUnavailableError):
-        world.apply(EVERY_10)
-    world.intake.scan()  # sees nothing new any more
-    world.pass_time(11)
-    assert [job["due"] for job in world.jobs()] == [NOON + timedelta(seconds=10)]
