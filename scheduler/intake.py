@@ -53,6 +53,7 @@ class Intake:
     clock: Clock
     _scanned_to: datetime = _BEGINNING
     _scanned_all_at: datetime = _BEGINNING
+    _scanned_for: frozenset[int] = frozenset()
     requests: Requests = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,10 +79,11 @@ class Intake:
     def scan(self) -> None:
         """Find changed instances without being told: a lost message changes nothing (G1).
 
-        Every ten minutes all of them are compared, whatever their clock said when they changed.
+        Every ten minutes all of them are compared, whatever their clock said when they changed; and
+        when shards are gained, since their former holder may have died before it took a change.
         """
-        now = self.clock.now()
-        is_whole = now - self._scanned_all_at >= SCAN_ALL
+        now, shards = self.clock.now(), frozenset(self.scheduler.shards)
+        is_whole = now - self._scanned_all_at >= SCAN_ALL or not shards <= self._scanned_for
         since = _BEGINNING if is_whole else self._scanned_to - SCAN_OVERLAP
         after, newest = "", self._scanned_to
         while True:
@@ -92,7 +94,7 @@ class Intake:
             if len(rows) < PORTION:
                 break
             after = rows[-1]["instance_id"]
-        self._scanned_to = newest
+        self._scanned_to, self._scanned_for = newest, shards
         self._scanned_all_at = now if is_whole else self._scanned_all_at
         self.requests.carry_out()
 

@@ -115,3 +115,20 @@ def test_events_of_another_replicas_jobs_are_applied_by_whoever_reads_them(world
     for each in (world, other):
         each.scheduler.publish()
     assert len({start.job_id for start in world.commands()}) == 16
+
+
+def test_who_takes_over_finds_what_the_former_holder_never_took(world: World) -> None:
+    """A change that both saw while the other one held its shard, long before the take-over."""
+    other = world.start("two")
+    for each in (world, other, world, other):
+        each.scheduler.hold_shards()
+    world.put("".join(instance(f"i{n}") for n in range(40)))
+    world.intake.scan()  # the other one dies before it takes its half
+    world.clock.advance(timedelta(seconds=120))
+    world.put(instance("later"))
+    world.intake.scan()
+    other.scheduler.leave()
+    world.scheduler.hold_shards()
+    world.intake.scan()
+    world.pass_time(11)
+    assert {f"i{n}" for n in range(40)} <= {job["instance_id"] for job in world.jobs()}
