@@ -46,18 +46,20 @@ layer = @echo "== tests/$(1)"; $(PYTEST) tests/$(1) $(2) $(ARGS)
 # What runs on real servers gets one second try, since a busy machine can hold up any of them; each
 # is named as RERUN at the end, and is to be looked at.
 ON_SERVERS := --reruns 1 -rR
+# What shares nothing between tests runs two at a time.
+IN_PAIRS := -n 2 --dist worksteal
 
 test-unit: setup ## rules, no I/O
-	$(call layer,unit)
+	$(call layer,unit,$(IN_PAIRS))
 
 test-service: setup ## services on fakes
-	$(call layer,service)
+	$(call layer,service,$(IN_PAIRS))
 
 test-contract: setup docker images ## fakes and real doors under one suite
 	$(call layer,contract,$(ON_SERVERS))
 
 test-simulation: setup ## all services in one process, seeded faults
-	$(call layer,simulation)
+	$(call layer,simulation,$(IN_PAIRS))
 
 test-integration: setup docker lxcfs images ## real Kafka, MySQL, MariaDB, machines
 	$(call layer,integration,$(ON_SERVERS))
@@ -80,4 +82,4 @@ bench: setup docker images ## measure (benchmarks/)
 	@$(PY) -m benchmarks $(ARGS)
 
 simulate: setup ## many seeds of the simulation: make simulate SEEDS=1000
-	@ROTA_SIMULATION_SEEDS=$(or $(SEEDS),1000) $(PYTEST) tests/simulation $(ARGS)
+	@ROTA_SIMULATION_SEEDS=$(or $(SEEDS),1000) $(PYTEST) tests/simulation $(IN_PAIRS) $(ARGS)
