@@ -14,19 +14,25 @@ from platform_initializer.machines.fleet import Fleet
 from platform_initializer.progress import Progress
 from platform_initializer.revisions import Revisions
 from platform_initializer.secret_store import SecretStore
+from platform_initializer.steps import guards
 
-STOP = """\
+STOP = (
+    """\
 set -eu
 command -v docker > /dev/null || exit 0
 for label in io.rota.service io.rota.job; do
     ids=$(docker ps -aq --filter "label=io.rota.platform=$1" --filter "label=$label")
     [ -z "$ids" ] || { docker stop -t 25 $ids > /dev/null; docker rm -f $ids > /dev/null; }
 done
+"""
+    + guards.REMOVE
+    + """\
 [ "$2" = destroy ] || exit 0
 docker volume rm rota-kafka rota-mysql > /dev/null 2>&1 || true
 rm -rf /etc/rota /var/lib/rota /usr/local/lib/rota /var/lib/rota-sampler
 ! id rota-sampler > /dev/null 2>&1 || userdel rota-sampler
 """
+)
 
 
 def down(

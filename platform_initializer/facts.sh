@@ -22,7 +22,17 @@ command -v apt-get > /dev/null && say "packager apt"
 [ -d /run/systemd/system ] && say "init systemd"
 id rota-sampler > /dev/null 2>&1 && say "sampler yes"
 [ -d /var/lib/rota/client ] && say "folders yes"
-find /etc/rota /usr/local/lib/rota /var/lib/rota-sampler /etc/docker/daemon.json -type f 2>/dev/null |
+command -v ip > /dev/null && ip -o addr show scope global | awk '
+    $2 !~ /^(docker|br-|veth|rota-apps)/ && !/temporary|deprecated|tentative/ {
+        sub(/\/.*/, "", $4); print "address", tolower($4) }' | sort -u
+[ -s /etc/docker/daemon.json ] && say "docker_settings $(base64 -w 0 < /etc/docker/daemon.json)"
+for unit in rota-watchdog.service rota-firewall.service; do
+    [ -f "/etc/systemd/system/$unit" ] &&
+        say "unit $unit $(systemctl is-active "$unit") $(systemctl is-enabled "$unit" 2>/dev/null)"
+done
+[ -f /usr/local/lib/rota/firewall.sh ] && sh /usr/local/lib/rota/firewall.sh check 2>/dev/null &&
+    say "firewall yes"
+find /usr/lib/tmpfiles.d/rota.conf /etc/systemd/system/rota-*.service /etc/rota /usr/local/lib/rota /var/lib/rota-sampler /etc/docker/daemon.json -type f 2>/dev/null |
     while IFS= read -r path; do
         say "file $(sha256sum < "$path" | cut -c 1-64) $(stat -c '%a %u' "$path") $path"
     done

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from platform_initializer.domain.steps import Step
-from platform_initializer.steps import configuration, containers, images, prerequisites, setup
+from platform_initializer.steps import (
+    configuration,
+    containers,
+    guards,
+    images,
+    prerequisites,
+    setup,
+)
 from platform_initializer.world import World
 
 
@@ -13,5 +20,6 @@ def plan(world: World) -> list[Step]:
     for machine in world.names:
         steps += prerequisites.plan(world, machine)
         steps += configuration.plan(world, machine)
+        steps += guards.plan(world, machine)
         steps += images.plan(world, machine)
     return [*steps, *setup.plan(world), *containers.plan(world)]

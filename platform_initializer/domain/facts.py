@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import base64
+from dataclasses import dataclass, field, replace
 
 from common.errors import Permanent
 
@@ -55,6 +56,13 @@ class Facts:
     has_folders: bool = False
     has_docker_client: bool = False
     docker: str = ""
+    docker_settings: str = ""
+    """The text of /etc/docker/daemon.json, empty when there is none."""
+    addresses: tuple[str, ...] = ()
+    """Where other machines reach it: all of its own, but for those of Docker's bridges."""
+    units: dict[str, str] = field(default_factory=dict)
+    """The guards' units that are there, each with its state, `active enabled` when all is well."""
+    has_firewall_rules: bool = False
     files: dict[str, FileFact] = field(default_factory=dict)
     stamps: dict[str, str] = field(default_factory=dict)
     images: frozenset[str] = frozenset()
@@ -87,7 +95,7 @@ def parse_facts(text: str) -> Facts:
         return " ".join(lines[name][0]) if name in lines else default
 
     try:
-        return Facts(
+        facts = Facts(
             os=first("os"), machine_id=first("machine_id"), cpus=int(first("cpus", "0")),
             memory=int(first("memory_kib", "0")) << 10,
             disk_free=int(first("disk_free_kib", "0")) << 10,
@@ -113,8 +121,20 @@ def parse_facts(text: str) -> Facts:
                 int(words[0]) for words in lines.get("listen", []) if words[1] in _EVERYWHERE
             ),
         )  # fmt: skip
+        return _with_guards(facts, lines)
     except (ValueError, IndexError) as error:
         raise StrangeFactsError(f"a line of the machine's facts is strange: {error}") from error
+
+
+def _with_guards(facts: Facts, lines: dict[str, list[list[str]]]) -> Facts:
+    settings = lines.get("docker_settings", [[""]])[0][0]
+    return replace(
+        facts,
+        docker_settings=base64.b64decode(settings).decode("utf-8", "replace"),
+        addresses=tuple(words[0] for words in lines.get("address", [])),
+        units={words[0]: " ".join(words[1:]) for words in lines.get("unit", [])},
+        has_firewall_rules="firewall" in lines,
+    )
 
 
 def _file(words: list[str]) -> tuple[str, FileFact]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from platform_initializer.domain.facts import Facts
-from platform_initializer.domain.findings import OUR_PORTS, Rule, Seen
+from platform_initializer.domain.findings import OUR_PORTS, Check, Rule, Seen
 
 Found = Iterator[tuple[str, str]]
 SECRETS = "/etc/rota/secrets/"
@@ -110,6 +110,20 @@ def _orphans(_n: str, facts: Facts, _s: Seen) -> Found:
         yield f"{facts.job_containers} containers of jobs, and no client", ""
 
 
+def _unit(unit: str) -> Check:
+    def check(_n: str, facts: Facts, _s: Seen) -> Found:
+        state = facts.units.get(unit, "absent")
+        if "client" in facts.containers and not state.startswith("active"):
+            yield f"{unit} is {state}", ""
+
+    return check
+
+
+def _no_rules(_n: str, facts: Facts, _s: Seen) -> Found:
+    if "client" in facts.containers and not facts.has_firewall_rules:
+        yield "the rules of /usr/local/lib/rota/firewall.sh are not all in force", ""
+
+
 UP = "run `rota platform up` again"
 LOG = "on {machine}: docker logs --tail 50 rota-{detail}"
 RULES = (
@@ -135,6 +149,10 @@ RULES = (
          UP, _misplaced),
     Rule("S408", "warning", "jobs without a client", "nobody enforces their stop times there",
          UP, _orphans),
+    Rule("S409", "error", "the watchdog does not run",
+         "stop times hold only as long as the client lives", UP, _unit("rota-watchdog.service")),
+    Rule("S410", "error", "apps can reach the platform",
+         "an app there could reach Kafka, MySQL and sshd", UP, _no_rules),
     Rule("F501", "error", "a secret may be read by others", "its mode was changed", UP,
          _open_secret),
     Rule("F502", "error", "the map of machines is absent", "services cannot find each other", UP,

@@ -24,6 +24,7 @@ MYSQL_USERS = {
 }  # fmt: skip
 CA = "ca.pem"
 MAP = "/etc/rota/platform.json"
+RUN_FOLDER = "/run/rota-client"  # empty after a boot: it is where the boot's id is kept
 CLIENT_FOLDER = "/var/lib/rota/client"  # not there in the container: the image keeps it from root
 
 
@@ -155,7 +156,8 @@ def _service(service: str, site: Site, place: Place) -> ContainerSpec:
             command = "node_manager.client"
             settings |= _client_settings(site, place)
             mounts += ["/var/run/docker.sock:/var/run/docker.sock",
-                       f"{CLIENT_FOLDER}:/var/lib/rota-client"]  # fmt: skip
+                       f"{CLIENT_FOLDER}:/var/lib/rota-client",
+                       f"{RUN_FOLDER}:{RUN_FOLDER}"]  # fmt: skip
     uid = uid_of(service)
     return ContainerSpec(
         service=service, image="rota/services", image_id=site.images["services"],
@@ -195,6 +197,7 @@ def _client_settings(site: Site, place: Place) -> dict[str, str]:
         "ROTA_CLIENT_PORT": str(LOG_PORT),
         "ROTA_CLIENT_LABELS": place.labels,
         "ROTA_CLIENT_JOURNAL": "/var/lib/rota-client/journal",
+        "ROTA_CLIENT_RUN_FOLDER": RUN_FOLDER,
         "ROTA_CLIENT_TOKEN_FILE": f"{SECRETS}/client_token",
     }
 

@@ -11,6 +11,7 @@ from platform_initializer.domain.services import HEALTH_PORTS
 from platform_initializer.domain.steps import Phase, Risk, Step
 from platform_initializer.errors import Failure, MachineError
 from platform_initializer.host import Host
+from platform_initializer.steps.guards import guards_key
 from platform_initializer.steps.images import image_key
 from platform_initializer.world import World
 
@@ -109,6 +110,8 @@ def _start(world: World, service: str, machine: str, waits: frozenset[str]) -> l
         return []
     image = service if service in STORES else "services"
     after = waits | {f"files@{machine}", f"docker@{machine}", image_key(machine, image)}
+    if service == "client":
+        after |= {guards_key(machine)}
     risk = Risk.NONE if there is None else Risk.DOWNTIME if service in STORES else Risk.RESTART
     phase = Phase.STORES if service in STORES else (
         Phase.CLIENT if service == "client" else Phase.SERVICES)  # fmt: skip

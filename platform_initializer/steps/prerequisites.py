@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 
+from platform_initializer.domain.docker_settings import (
+    SettingsChange,
+    StrangeSettingsError,
+    settings_change,
+)
 from platform_initializer.domain.facts import Facts
 from platform_initializer.domain.steps import Phase, Risk, Step
-from platform_initializer.world import World, digest
+from platform_initializer.errors import Failure, MachineError
+from platform_initializer.world import World
 
 SCRIPT = files("platform_initializer.steps").joinpath("prerequisites.sh").read_text("utf-8")
-DAEMON_JSON = "/etc/docker/daemon.json"
 
 
 def plan(world: World, machine: str) -> list[Step]:
     """Return the step, if the machine lacks anything."""
     facts = world.facts[machine]
-    lacking = _lacking(facts)
+    change = _change(machine, facts)
+    lacking = [*_lacking(facts), *(change.reasons if change else ())]
     if not lacking:
         return []
     host = world.hosts[machine]
 
     def run() -> None:
-        host.script("installing Docker Engine", SCRIPT, facts.cgroup, timeout_s=600.0)
+        settings = (change.text, "restart" if change.needs_restart else "reload") if change else ()
+        host.script("installing Docker Engine", SCRIPT, *settings, timeout_s=600.0)
 
-    risk = Risk.RESTART if facts.docker and "setting" in " ".join(lacking) else Risk.NONE
+    risk = Risk.RESTART if facts.docker and change and change.needs_restart else Risk.NONE
     title = "prepare the machine" if facts.docker else "install Docker Engine"
     return [Step(f"docker@{machine}", machine, Phase.DOCKER, title,
                  "absent: " + ", ".join(lacking), run, risk=risk)]  # fmt: skip
@@ -38,9 +44,14 @@ def _lacking(facts: Facts) -> list[str]:
         lacking.append("the sampler's user")
     if not facts.has_folders:
         lacking.append("folders")
-    if facts.cgroup != "/":
-        wanted = {"cgroup-parent": facts.cgroup, "exec-opts": ["native.cgroupdriver=cgroupfs"]}
-        there = facts.files.get(DAEMON_JSON)
-        if there is None or there.sha256 != digest((json.dumps(wanted) + "\n").encode()):
-            lacking.append("Docker's setting that counts containers as this machine's load")
     return lacking
+
+
+def _change(machine: str, facts: Facts) -> SettingsChange | None:
+    try:
+        return settings_change(facts)
+    except StrangeSettingsError as error:
+        raise MachineError(Failure(
+            machine, "reading Docker's settings", str(error),
+            next_step="mend that file on it, then run the same command again",
+        )) from error  # fmt: skip

@@ -1,19 +1,21 @@
 # Makes a machine able to run containers; safe to run again. Run as root by POSIX sh.
-# $1: the cgroup that containers are to be counted in, / for Docker's own choice
+# $1: the whole text of Docker's daemon.json, or nothing where it is to stay
+# $2: what makes a running Docker heed it, restart or reload
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 # an earlier run whose tool was killed may still be at work here: let it end
 exec 8> /run/rota.prepare.lock
 flock -w 300 8 || { echo "an earlier run is still installing" >&2; exit 1; }
 changed=no
-if [ "$1" != / ]; then
-    wanted=$(printf '{"cgroup-parent": "%s", "exec-opts": ["native.cgroupdriver=cgroupfs"]}' "$1")
-    if [ "$(cat /etc/docker/daemon.json 2>/dev/null)" != "$wanted" ]; then
-        mkdir -p /etc/docker
-        printf '%s\n' "$wanted" > /etc/docker/daemon.json.rota
-        mv -f /etc/docker/daemon.json.rota /etc/docker/daemon.json
-        changed=yes
+if [ -n "${1:-}" ]; then
+    if [ "$(docker info -f '{{.Swarm.LocalNodeState}}' 2> /dev/null)" = active ]; then
+        echo "this machine is in a Docker swarm, which forbids live-restore: docker swarm leave" >&2
+        exit 1
     fi
+    mkdir -p /etc/docker
+    printf '%s' "$1" > /etc/docker/daemon.json.rota
+    mv -f /etc/docker/daemon.json.rota /etc/docker/daemon.json
+    changed=yes
 fi
 if ! command -v dockerd > /dev/null; then
     packages=docker.io
@@ -26,7 +28,11 @@ if ! command -v dockerd > /dev/null; then
     changed=no
 fi
 systemctl enable -q docker
-if [ $changed = yes ]; then systemctl restart docker; else systemctl start docker; fi
+case $changed:${2:-} in
+    yes:restart) systemctl restart docker ;;
+    yes:*) systemctl reload-or-restart docker ;;
+    *) systemctl start docker ;;
+esac
 id rota-sampler > /dev/null 2>&1 || {
     useradd -r -M -d /var/lib/rota-sampler -s /bin/sh rota-sampler
     usermod -p '*' rota-sampler

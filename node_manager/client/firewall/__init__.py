@@ -4,7 +4,8 @@ App containers run on the bridge `rota-apps`. From there: nothing of the machine
 client, a Kafka or MySQL with host network), no machine of the platform, no container on another
 bridge, not each other, no metadata of a cloud. The rest of the network stays open: sensors are
 there. Rules for ports that the platform publishes by Docker are not needed: they are on the way to
-a machine of the platform.
+a machine of the platform. A stop of the unit leaves the rules: with live-restore apps go on while
+Docker restarts, and so must what keeps them apart.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def commands_to_remove() -> list[list[str]]:
     paths = [file.path for file in files_to_install([])]
     return [
         ["systemctl", "disable", "--now", UNIT],
+        ["/bin/sh", "/usr/local/lib/rota/firewall.sh", "remove"],
         ["rm", "-f", *paths],
         ["systemctl", "daemon-reload"],
     ]

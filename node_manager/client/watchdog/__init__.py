@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from node_manager.client.install.files import InstalledFile
+from node_manager.client.install.run import UID
 
 _HERE = Path(__file__).parent
 UNIT = "rota-watchdog.service"
@@ -16,10 +17,11 @@ ALIVE = "watchdog"
 """The file in the client's run folder that it touches with every look."""
 
 
-def files_to_install() -> list[InstalledFile]:
-    """List the files, in the order to write them."""
+def files_to_install(run_folder_uid: int = UID) -> list[InstalledFile]:
+    """List the files, in the order to write them; the run folder is that of the client's user."""
+    folder = _text("rota-tmpfiles.conf").replace("OWNER", str(run_folder_uid))
     return [
-        InstalledFile("/usr/lib/tmpfiles.d/rota.conf", 0o644, _text("rota-tmpfiles.conf")),
+        InstalledFile("/usr/lib/tmpfiles.d/rota.conf", 0o644, folder),
         InstalledFile("/usr/local/lib/rota/watchdog.sh", 0o755, _text("watchdog.sh")),
         InstalledFile(f"/etc/systemd/system/{UNIT}", 0o644, _text(UNIT)),
     ]

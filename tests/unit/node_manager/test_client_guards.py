@@ -48,6 +48,18 @@ def test_scripts_are_sound_posix_shell(files):
             subprocess.run(["sh", "-n"], input=file.content.encode(), check=True)
 
 
+def test_a_stop_of_the_unit_leaves_the_rules_for_apps_that_go_on():
+    unit = content_of(firewall.files_to_install([]), f"/etc/systemd/system/{firewall.UNIT}")
+    assert "ExecStop" not in unit
+    assert ["/bin/sh", "/usr/local/lib/rota/firewall.sh", "remove"] in firewall.commands_to_remove()
+
+
+@pytest.mark.parametrize("uid", [0, 10001])
+def test_the_run_folder_is_that_of_the_clients_user(uid):
+    line = content_of(watchdog.files_to_install(uid), "/usr/lib/tmpfiles.d/rota.conf").splitlines()[-1]
+    assert line == f"d /run/rota-client 0755 {uid} {uid} -"
+
+
 def test_the_watchdog_starts_without_client_and_stays_without_docker():
     unit = content_of(watchdog.files_to_install(), f"/etc/systemd/system/{watchdog.UNIT}")
     assert "Restart=always" in unit

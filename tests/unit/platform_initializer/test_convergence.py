@@ -10,7 +10,7 @@ import pytest
 from platform_initializer.domain.steps import Phase
 from platform_initializer.graph import run_steps
 from platform_initializer.planning import plan
-from platform_initializer.steps import setup
+from platform_initializer.steps import guards, setup
 from tests.unit.platform_initializer.worlds import change, container, converged, world
 
 
@@ -31,9 +31,14 @@ def played(there, step):
     match step.phase:
         case Phase.DOCKER:
             made = {"docker": "20.10", "has_docker_client": True, "has_sampler": True,
-                    "has_folders": True}
+                    "has_folders": True, "docker_settings": goal.docker_settings}
         case Phase.FILES:
-            made = {"files": goal.files}
+            guarding = {file.path for file in guards.wanted_files(there)}
+            is_guards = step.key.startswith("guards@")
+            made = {"files": {**facts.files, **{
+                path: fact for path, fact in goal.files.items() if (path in guarding) == is_guards}}}
+            if is_guards:
+                made |= {"units": goal.units, "has_firewall_rules": True}
         case Phase.IMAGES:
             image = there.images[step.key.removeprefix("image:").split("@")[0]]
             made = {"images": facts.images | {image.image_id},
@@ -58,10 +63,10 @@ def run_until_killed(there, steps_allowed):
     return there
 
 
-@pytest.mark.parametrize("killed_after", [0, 1, 5, 9, 14, 20, 26])
+@pytest.mark.parametrize("killed_after", [0, 1, 5, 9, 14, 20, 29])
 def test_killed_after_any_step_and_run_again_it_ends_the_same(tmp_path, killed_after):
     bare = world(tmp_path)
-    assert len(plan(bare)) == 26
+    assert len(plan(bare)) == 29
     there = run_until_killed(run_until_killed(bare, killed_after), 99)
     assert there.facts == converged(bare).facts
     assert plan(there) == []
@@ -73,4 +78,4 @@ def test_killed_after_each_single_step_it_still_ends(tmp_path):
     while plan(there):
         there = run_until_killed(there, 1)
         runs += 1
-    assert runs == 26
+    assert runs == 29

@@ -57,7 +57,8 @@ FACTS = [
     ("D203", {"docker_at_boot": "disabled"}), ("D204", {"docker_storage": "vfs"}),
     ("D205", {"foreign_containers": ("rota-kafka",)}), ("D206", {"docker_sockets": ("*:2375",)}),
     ("N304", {"listening": {7110: "python3"}, "listening_everywhere": frozenset({7110})}),
-    ("F503", {"has_sampler": False}),
+    ("F503", {"has_sampler": False}), ("S409", {"units": {"rota-watchdog.service": "failed enabled"}}),
+    ("S409", {"units": {}}), ("S410", {"has_firewall_rules": False}),
 ]  # fmt: skip
 
 
@@ -127,7 +128,13 @@ def test_every_rule_has_a_code_of_its_own_and_says_what_to_do():
 
 def test_the_scripts_lines_are_read():
     facts = parse_facts("clock 5\nos debian 12\nlisten 22 0.0.0.0 sshd\nlisten 9092 10.0.0.1 java\n"
-                        "docker_socket *:2375\nforeign rota-kafka\nload 0.5\nend yes\n")
+                        "docker_socket *:2375\nforeign rota-kafka\nload 0.5\naddress 10.0.0.1\naddress 2001:db8::1\n"
+                        "docker_settings eyJsaXZlLXJlc3RvcmUiOiB0cnVlfQ==\nfirewall yes\n"
+                        "unit rota-watchdog.service active enabled\nend yes\n")
+    assert facts.addresses == ("10.0.0.1", "2001:db8::1")
+    assert facts.docker_settings == '{"live-restore": true}'
+    assert facts.has_firewall_rules
+    assert facts.units == {"rota-watchdog.service": "active enabled"}
     assert facts.listening == {22: "sshd", 9092: "java"}
     assert facts.listening_everywhere == {22}
     assert facts.docker_sockets == ("*:2375",)

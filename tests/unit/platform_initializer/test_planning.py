@@ -9,6 +9,7 @@ from platform_initializer.domain.facts import FileFact
 from platform_initializer.domain.steps import Risk
 from platform_initializer.errors import MachineError
 from platform_initializer.planning import plan
+from platform_initializer.steps import guards
 from tests.unit.platform_initializer.worlds import APP, change, converged, world
 
 MAP = "/etc/rota/platform.json"
@@ -56,6 +57,11 @@ def test_nothing_differs_nothing_is_planned(done):
     ({"docker": ""}, {"docker@m3"}),
     ({"has_sampler": False}, {"docker@m3"}),
     ({"cgroup": "/docker/abc"}, {"docker@m3"}),
+    ({"docker_settings": ""}, {"docker@m3"}),
+    ({"units": {}}, {"guards@m3"}),
+    ({"units": {"rota-watchdog.service": "failed enabled",
+                "rota-firewall.service": "active enabled"}}, {"guards@m3"}),
+    ({"has_firewall_rules": False}, {"guards@m3"}),
 ])
 def test_a_machine_that_lacks_something_is_prepared_again(done, changes, expected):
     assert keys(plan(change(done, "m3", **changes))) == expected
@@ -69,6 +75,26 @@ def test_a_file_of_other_content_mode_or_owner_is_written_again(done, fact):
     other = FileFact(fact.sha256 or there.sha256, fact.mode, fact.uid)
     changed = change(done, "m1", files={**done.facts["m1"].files, MAP: other})
     assert keys(plan(changed)) == {"files@m1"}
+
+
+def test_no_client_starts_before_its_machine_is_guarded(bare):
+    steps = {step.key: step for step in plan(bare)}
+    assert all(f"guards@{m}" in steps[f"client@{m}"].after for m in bare.names)
+
+
+def test_an_address_that_a_machine_has_besides_is_closed_on_all(done):
+    grown = change(done, "m2", addresses=("198.51.100.7", "2001:db8::7"))
+    steps = plan(grown)
+    assert keys(steps) == {"guards@m1", "guards@m2", "guards@m3"}
+    assert {step.reason for step in steps} == {"absent or different: platform.addresses"}
+    assert guards.addresses_of(grown) == [
+        "10.0.0.1", "10.0.0.2", "10.0.0.3", "198.51.100.7", "2001:db8::7"]
+
+
+def test_a_machine_that_the_file_calls_by_name_is_closed_by_its_own_addresses(done):
+    named = {**done.machines, "m1": replace(done.machines["m1"], address="m1.example")}
+    world = change(replace(done, machines=named), "m1", addresses=("10.0.0.1",))
+    assert guards.addresses_of(world) == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
 
 
 def test_a_container_that_is_gone_or_stopped_is_started_again(done):
@@ -109,7 +135,8 @@ def test_an_address_that_changed_reaches_its_consumers_only(done):
     steps = keys(plan(replace(done, machines=moved)))
     mysql_users = {"scheduler@m3", "deployment_manager@m3", "node_manager@m3",
                    "application_manager@m3"}
-    assert steps == {"files@m1", "files@m2", "files@m3", "mysql@m2", "client@m2", "databases",
+    assert steps == {"files@m1", "files@m2", "files@m3", "guards@m1", "guards@m2", "guards@m3",
+                     "mysql@m2", "client@m2", "databases",
                      *mysql_users}
 
 
@@ -156,4 +183,5 @@ def test_one_more_machine_is_made_and_only_its_consumers_learn_of_it(tmp_path):
     steps = keys(plan(grown))
     new = {key for key in steps if key.endswith("@m4")}
     assert {"docker@m4", "files@m4", "client@m4"} <= new
-    assert steps - new == {"files@m1", "files@m2", "files@m3", "topics", "node_manager@m3"}
+    assert steps - new == {"files@m1", "files@m2", "files@m3", "guards@m1", "guards@m2", "guards@m3",
+                           "topics", "node_manager@m3"}

@@ -14,7 +14,7 @@ from platform_initializer.host import Host
 from platform_initializer.local_images import OURS, LocalImage
 from platform_initializer.machines import Machine
 from platform_initializer.secret_store import SecretStore
-from platform_initializer.steps import configuration, images, prerequisites, setup
+from platform_initializer.steps import configuration, guards, images, prerequisites, setup
 from platform_initializer.world import World, digest
 
 BARE = Facts(
@@ -69,13 +69,15 @@ def change(there: World, machine: str, **changes: object) -> World:
 def _machine_done(bare: World, name: str) -> Facts:
     files = {
         file.path: FileFact(digest(file.content), file.mode, file.uid)
-        for file in configuration.wanted_files(bare, name)
+        for file in [*configuration.wanted_files(bare, name), *guards.wanted_files(bare)]
     }
     wanted = images.needed_images(bare, name)
     services = [p.service for p in bare.placed() if p.machine == name] + ["client"]
     return replace(
         bare.facts[name], docker="20.10", has_docker_client=True, has_sampler=True,
-        has_folders=True, files=files, images=frozenset(i.image_id for i in wanted),
+        has_folders=True, docker_settings='{"live-restore": true}', files=files,
+        units=dict.fromkeys(guards.UNITS, guards.WELL), has_firewall_rules=True,
+        images=frozenset(i.image_id for i in wanted),
         tags={i.reference: i.image_id for i in wanted},
         containers={service: container(bare, service, name) for service in services},
     )  # fmt: skip
