@@ -29,7 +29,7 @@ done
     + """\
 [ "$2" = destroy ] || exit 0
 docker volume rm rota-kafka rota-mysql > /dev/null 2>&1 || true
-rm -rf /etc/rota /var/lib/rota /usr/local/lib/rota /var/lib/rota-sampler
+rm -rf /run/rota-client /etc/rota /var/lib/rota /usr/local/lib/rota /var/lib/rota-sampler
 ! id rota-sampler > /dev/null 2>&1 || userdel rota-sampler
 """
 )

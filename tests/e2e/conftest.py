@@ -14,12 +14,12 @@ from tests.e2e.platform import REPOSITORY, Platform, now
 
 PLATFORM_FILE = """\
 version: 1
-platform: e2e
+platform: {name}
 provision:
   driver: docker
-  pools: [{name: m, count: 3, cpus: 2, memory: 4GiB}]
-images: {apps: ["rota/demo-app:dev"]}
-secrets: {store: ./secrets.json}
+  pools: [{{name: m, count: 3, cpus: 2, memory: 4GiB}}]
+images: {{apps: ["rota/demo-app:dev", "rota/probe:dev"]}}
+secrets: {{store: ./secrets.json}}
 """
 
 
@@ -27,16 +27,18 @@ secrets: {store: ./secrets.json}
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Bring the platform up as a user would; three bare machines at first.
 
-    ``ROTA_E2E_KEEP=FOLDER`` takes and leaves a platform there, for whoever works on these tests.
+    ``ROTA_E2E_KEEP=FOLDER`` takes and leaves a platform there, for whoever works on these tests;
+    ``ROTA_E2E_NAME`` gives it a name of its own, so that two may run on one host.
     """
     for script in ("ensure-docker.sh", "ensure-lxcfs.sh"):
         subprocess.run(["bash", str(REPOSITORY / "scripts" / script)], check=True)
     subprocess.run([sys.executable, "-m", "images.build"], cwd=REPOSITORY, check=True)
     kept = os.environ.get("ROTA_E2E_KEEP")
-    running = Platform("e2e", Path(kept) if kept else tmp_path_factory.mktemp("e2e"))
+    name = os.environ.get("ROTA_E2E_NAME", "e2e")
+    running = Platform(name, Path(kept) if kept else tmp_path_factory.mktemp("e2e"))
     down = ("platform", "down", "-f", str(running.file), "--destroy", "--yes")
     if not running.file.exists():
-        running.file.write_text(PLATFORM_FILE)
+        running.file.write_text(PLATFORM_FILE.format(name=name))
         running.rota(*down, check=False, timeout=180)  # what an interrupted run may have left
     began = now()
     try:

@@ -19,7 +19,9 @@ def stamp(moment: datetime) -> str:
 
 
 def once(instance: str, start: datetime, command: list[str], **keys: object) -> str:
-    """One job at `start`. Keys of the schedule: duration, end; all others are the instance's."""
+    """One job at `start`. Keys of the schedule: duration, end; `app` is its image; all others are
+    the instance's.
+    """
     schedule = {"start": stamp(start)}
     schedule |= {k: str(keys.pop(k)) for k in ("duration", "interval", "end") if k in keys}
     return _file(instance, command, schedule, keys)
@@ -28,11 +30,12 @@ def once(instance: str, start: datetime, command: list[str], **keys: object) -> 
 def _file(
     instance: str, command: list[str], schedule: dict[str, str], keys: dict[str, object]
 ) -> str:
+    image = keys.pop("app", IMAGE)
     lines = [
         "version: 1",
         "instances:",
         f"  - id: {instance}",
-        f"    app: {IMAGE}",
+        f"    app: {image}",
         f"    command: [{', '.join(_quoted(word) for word in command)}]",
         "    schedule:",
         *[f"      {key}: {_quoted(value)}" for key, value in schedule.items()],

@@ -238,9 +238,17 @@ def test_two_at_once_do_not_undo_each_other(operator):
     operator.rota("up")
 
 
+def guards_of(operator):
+    """Tell what there is of watchdog and firewall: units, files, rules."""
+    return operator.machine.run(
+        "sudo sh -c 'systemctl list-unit-files \"rota-*\" --no-legend; iptables-save | grep ROTA;"
+        " ls /usr/local/lib/rota/*g*.sh /usr/lib/tmpfiles.d/rota.conf 2> /dev/null' || true")
+
+
 def test_down_keeps_the_data_and_up_brings_it_back(operator):
     operator.rota("down", "--yes")
     assert operator.containers() == {}
+    assert guards_of(operator) == ""
     again = operator.rota("up")
     assert "password: " not in again.stdout, "it was shown once"
     assert len(operator.containers()) == 8
@@ -252,6 +260,7 @@ def test_down_with_destroy_leaves_nothing_of_ours(operator):
         "sudo docker ps -aq; sudo docker volume ls -q; ls -d /etc/rota /var/lib/rota* 2>/dev/null;"
         " getent passwd rota-sampler || true")
     assert left == ""
+    assert guards_of(operator) == ""
     assert not (operator.folder / "secrets.json").exists()
 
 
