@@ -15,7 +15,11 @@ if __name__ == "__main__":  # run as a file: import from the repository, not fro
 from common.db.installing import ServiceDatabase
 
 DATABASE = "rota_nodes"
-GRANTS = (f"SELECT, INSERT, UPDATE, DELETE ON {DATABASE}.*", "SELECT ON rota_app.*")
+READ = ("rota_app.node_requests",)  # never the users, their sessions or tokens
+GRANTS = (
+    f"SELECT, INSERT, UPDATE, DELETE ON {DATABASE}.*",
+    *(f"SELECT ON {table}" for table in READ),
+)
 
 SERVICE = ServiceDatabase(DATABASE, "node_manager", "NODES_PASSWORD", GRANTS)
 

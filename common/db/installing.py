@@ -34,8 +34,10 @@ class ServiceDatabase:
         try:
             admin = settings.mysql(section="MYSQL_ADMIN")
             applied = migrate(admin, self.name, self.package)
+            absent: list[str] = []
             if settings.optional(self.password):
-                ensure_user(admin, self.name, settings.secret(self.password), self.grants)
+                password = settings.secret(self.password)
+                absent = ensure_user(admin, self.name, password, self.grants)
         except ConfigError as error:
             print(f"{self.package}: {error}", file=sys.stderr)
             return EXIT_CONFIG
@@ -43,4 +45,7 @@ class ServiceDatabase:
             print(f"{self.name} could not be brought up to date: {error}", file=sys.stderr)
             return EXIT_FAILED
         print(f"{self.name}: {', '.join(applied) if applied else 'up to date'}")
+        for table in absent:
+            owner = f"the migrations that make {table.partition('.')[0]}"
+            print(f"{self.name} may not read {table} yet: it is not there; run {owner}, then this")
         return 0

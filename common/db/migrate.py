@@ -95,18 +95,22 @@ def load_migrations(package: str) -> list[Migration]:
 
 def ensure_user(
     admin: MySqlConfig, user: str, password: Secret, grants: Sequence[str], *, host: str = "%"
-) -> None:
+) -> list[str]:
     """Create or update ``user@host`` so that it has this password and exactly these grants.
 
-    A grant is ``SELECT, INSERT ON rota_app.*``; the database need not exist yet. What is right
-    already is not taken away for a moment, so running services notice nothing.
+    A grant is ``SELECT, INSERT ON rota_app.*``, whose database need not exist yet, or ``SELECT ON
+    rota_app.instances``; returns the tables named so that do not exist yet: their grants are left
+    out. What is right already is not taken away for a moment, so running services notice nothing.
     """
     account = {"user": user, "host": host}
     wanted = dict(_parse_grant(grant) for grant in grants)
     with _session(admin) as session:
         session.run("create_user", **account, password=password.reveal())
         session.run("set_password", **account, password=password.reveal())
+        absent = [scope for scope in wanted if not _exists(session, scope)]
         for scope, rights in wanted.items():
+            if scope in absent:
+                continue
             grant = f"GRANT {_listed(rights)} ON {scope} TO %(user)s@%(host)s"
             session.run_text(grant, **account)
         for row in session.run("show_grants", **account):
@@ -115,6 +119,7 @@ def ensure_user(
             if surplus:
                 revoke = f"REVOKE {_listed(surplus)} ON {scope} FROM %(user)s@%(host)s"
                 session.run_text(revoke, **account)
+    return absent
 
 
 class _Session:
@@ -179,6 +184,11 @@ def _apply(session: _Session, package: str, migration: Migration) -> None:
             raise StatementRefusedError(f"{where}: {error}") from error
     session.run("record_migration", name=migration.name, checksum=migration.checksum)
     _log.info("migration_applied", package=package, migration=migration.name)
+
+
+def _exists(session: _Session, scope: str) -> bool:
+    database, _, table = scope.partition(".")
+    return table == "*" or bool(session.run("tables_named", database=database, table=table))
 
 
 def _parse_grant(grant: str) -> tuple[str, set[str]]:

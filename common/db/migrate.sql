@@ -26,5 +26,10 @@ CREATE USER IF NOT EXISTS %(user)s@%(host)s IDENTIFIED BY %(password)s;
 -- name: set_password
 ALTER USER %(user)s@%(host)s IDENTIFIED BY %(password)s;
 
+-- name: tables_named
+-- One row where this table exists: a right on a single table cannot be given before.
+SELECT table_name FROM information_schema.tables
+WHERE table_schema = %(database)s AND table_name = %(table)s;
+
 -- name: show_grants
 SHOW GRANTS FOR %(user)s@%(host)s;
