@@ -46,12 +46,13 @@ def up(file: File = None) -> None:
 
     with translated(), watching() as progress:
         result = work.up(described(file), ParamikoDoor(), progress)
-    save_connection(result.url, result.token)
+    save_connection(result.url, result.token, result.ca_file)
     if result.steps_done:
         print(f"{result.steps_done} changes, {result.seconds:.0f} s", file=sys.stderr)
     else:
         print(f"nothing to change ({result.seconds:.1f} s)", file=sys.stderr)
     print(f"the page: {result.url}")
+    print(f"its certificate is vouched for by {result.ca_file}   (import it into your browser)")
     if result.is_first:
         print(f"log in as: admin\npassword: {result.admin_password}   (shown this once)")
 

@@ -76,7 +76,8 @@ def write_secrets(folder: Path) -> list[str]:
     folder.chmod(0o700)
     store = SecretStore(folder / "secrets.json")
     store.complete()
-    store.certify("rota", {"kafka": ADDRESS, "mysql": ADDRESS}, SystemClock().now())
+    servers = dict.fromkeys(("kafka", "mysql", "application_manager"), ADDRESS)
+    store.certify("rota", servers, SystemClock().now())
     contents = {f"{name}.txt": store.text(name) for name in _secret_names()}
     here = {"name": NODE, "address": ADDRESS, "local": True}
     contents[MACHINES] = json.dumps({"platform": "rota", "machines": [here]}) + "\n"

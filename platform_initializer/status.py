@@ -37,7 +37,7 @@ def status(description: Description, door: SshDoor) -> dict[str, Any]:
     return {
         "platform": description.platform,
         "kafka": f"{kafka}:{KAFKA_PORT}" if kafka else None,
-        "url": f"http://{page}:{description.publish}" if page else None,
+        "url": f"https://{page}:{description.publish}" if page else None,
         "machines": [_machine_row(name, by_name.get(name), gathered)
                      for name in description.machine_names()],
         "services": services,

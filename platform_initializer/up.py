@@ -26,13 +26,15 @@ from platform_initializer.steps import prerequisites
 from platform_initializer.world import World
 
 READY_WITHIN_S = 90.0
+CERTIFIED = ("kafka", "mysql", "application_manager")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What `up` leaves: where the page is, how to log in, what was done."""
+    """What `up` leaves: where the page is, who vouches for it, how to log in, what was done."""
 
     url: str
+    ca_file: str
     token: str
     admin_password: str
     is_first: bool
@@ -70,7 +72,7 @@ def up(
         store.mark_password_shown()
     address = world.machines[world.homes_of("application_manager")[0]].address
     return Result(
-        f"http://{address}:{description.publish}", store.text("api_token"),
+        f"https://{address}:{description.publish}", str(store.ca_file), store.text("api_token"),
         store.text("admin_password"), is_first, done, time.monotonic() - began,
     )  # fmt: skip
 
@@ -82,7 +84,7 @@ def world_of(
     by_name = {machine.name: machine for machine in machines}
     world = World(description, by_name, gathered.hosts, gathered.facts, *kept)
     if gathered.facts.keys() == by_name.keys():  # else it cannot be known where the servers run
-        servers = {s: by_name[world.homes_of(s)[0]].address for s in ("kafka", "mysql")}
+        servers = {s: by_name[world.homes_of(s)[0]].address for s in CERTIFIED}
         world.store.certify(description.platform, servers, SystemClock().now())
     return world
 

@@ -68,6 +68,7 @@ def secrets_of(service: str) -> dict[str, str]:
             files |= {"client_token": "client_token"}
         case "application_manager":
             files |= {name: name for name in ("admin_password", "api_token", "client_token")}
+            files |= {f"tls_{part}.pem": f"tls_{service}_{part}" for part in ("cert", "key")}
         case "migrations":
             files = {"root_password": "mysql_root"}
             files |= {f"{user}_password": f"mysql_{user}" for user in MYSQL_USERS.values()}
@@ -148,6 +149,8 @@ def _service(service: str, site: Site, place: Place) -> ContainerSpec:
             settings |= {
                 "ROTA_HTTP_BIND": place.address,
                 "ROTA_HTTP_PORT": str(site.publish),
+                "ROTA_HTTP_CERT_FILE": f"{SECRETS}/tls_cert.pem",
+                "ROTA_HTTP_KEY_FILE": f"{SECRETS}/tls_key.pem",
                 "ROTA_ADMIN_PASSWORD_FILE": f"{SECRETS}/admin_password",
                 "ROTA_API_TOKEN_FILE": f"{SECRETS}/api_token",
                 "ROTA_CLIENT_TOKEN_FILE": f"{SECRETS}/client_token",

@@ -3,10 +3,11 @@
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import time
-from http.client import HTTPConnection
+from http.client import HTTPSConnection
 
 import pytest
 
@@ -46,18 +47,20 @@ def test_everything_that_stays_is_healthy(folder):
 
 
 def test_the_api_answers_and_the_one_machine_is_a_node(folder):
-    token = (folder / "secrets" / "api_token.txt").read_text()
+    secrets = folder / "secrets"
+    token = (secrets / "api_token.txt").read_text()
+    ours = ssl.create_default_context(cafile=secrets / "ca_cert.txt")
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        nodes = get("/api/v1/nodes", token)["items"]
+        nodes = get("/api/v1/nodes", token, ours)["items"]
         if [node["state"] for node in nodes] == ["ACTIVE"]:
             break
         time.sleep(0.5)
     assert [(node["node"], node["state"]) for node in nodes] == [("here", "ACTIVE")]
 
 
-def get(path, token):
-    connection = HTTPConnection("127.0.0.1", 8443, timeout=5)
+def get(path, token, context):
+    connection = HTTPSConnection("127.0.0.1", 8443, timeout=5, context=context)
     connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
     answer = connection.getresponse()
     assert answer.status == 200
