@@ -11,6 +11,9 @@ from typing import Protocol
 from application_manager.api.app import build_app
 from application_manager.api.parts import Parts
 from application_manager.asks import Asks
+from application_manager.endings import Endings
+from application_manager.expiry import EVERY_S as LOOK_EVERY_S
+from application_manager.expiry import Expiry, servers_of
 from application_manager.feed import Feed
 from application_manager.letters import DeadLetters
 from application_manager.live import Loads
@@ -71,11 +74,14 @@ def build(context: Context) -> Service:
             every(2.0, "notices", Notifier(database, clock).run_once),
             every(3600.0, "first", first.run_once),
             every(600.0, "tidy", parts.people.tidy),
+            every(5.0, "endings", Endings(database).run_once),
+            every(LOOK_EVERY_S, "expiry", Expiry(servers_of(settings.kafka())).run_once),
             every(5.0, "clock", clock.sync),
         ],
         checks={"mysql": database.ping, "kafka": partial(doors.bus.ping, 3.0),
                 "first": first.check},
-        figures={"stream_readers": lambda: parts.feed.listeners},
+        figures={"stream_readers": lambda: parts.feed.listeners,
+                 "dead_letters": lambda: sum(parts.letters.counts().values())},
         close=partial(_close, server, receiver, parts.monitor, parts.letters, doors.bus,
                       doors.screens, database),
         producer=producer,

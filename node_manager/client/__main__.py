@@ -84,14 +84,17 @@ def build(context: Context) -> Service:
             "kafka": lambda: bus.ping(5.0),
             "disk": cleaner.disk_error,
         },
-        figures=_figures(agent, parts),
+        figures=_figures(agent, parts, disk_used_of(_journal_path(settings).parent)),
         close=close,
         producer=producer,
     )
 
 
-def _figures(agent: Agent, parts: Parts) -> dict[str, Callable[[], float]]:
+def _figures(
+    agent: Agent, parts: Parts, disk_used: Callable[[], float]
+) -> dict[str, Callable[[], float]]:
     return {
+        "disk_used": disk_used,
         "containers": lambda: len(agent.containers()),
         "reports_waiting": lambda: len(parts.outbox),
     }
