@@ -75,7 +75,7 @@ def build(context: Context) -> Service:
             every(3600.0, "first", first.run_once),
             every(600.0, "tidy", parts.people.tidy),
             every(5.0, "endings", Endings(database).run_once),
-            every(LOOK_EVERY_S, "expiry", Expiry(servers_of(settings.kafka())).run_once),
+            every(LOOK_EVERY_S, "expiry", Expiry(servers_of(settings.kafka(), http)).run_once),
             every(5.0, "clock", clock.sync),
         ],
         checks={"mysql": database.ping, "kafka": partial(doors.bus.ping, 3.0),

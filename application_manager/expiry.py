@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from prometheus_client import Gauge
 
+from application_manager.server import HttpConfig
 from common.config import KafkaConfig
 from common.logs import logger
 
 EVERY_S = 3600.0
+AGAIN_S = 60.0
 TIMEOUT_S = 5.0
 
 _log = logger("application_manager.expiry")
@@ -38,15 +40,17 @@ class Expiry:
     servers: Mapping[str, Server]
 
     def run_once(self) -> float | None:
-        """Look; a server that does not answer keeps the figure it had."""
+        """Look; a server that does not answer keeps its figure, and is asked again in a minute."""
+        wait_s: float | None = None
         for name, server in self.servers.items():
             try:
                 ends_at = expiry_of(server)
             except OSError as error:
                 _log.warning("certificate_not_seen", server=name, error=str(error))
+                wait_s = AGAIN_S
             else:
                 expires.labels(name).set(ends_at)
-        return None
+        return wait_s
 
 
 def expiry_of(server: Server) -> float:
@@ -64,12 +68,14 @@ def expiry_of(server: Server) -> float:
     return float(ssl.cert_time_to_seconds(str(shown["notAfter"])))
 
 
-def servers_of(kafka: KafkaConfig) -> dict[str, Server]:
-    """Name the servers to look at: each broker, where Kafka speaks TLS."""
+def servers_of(kafka: KafkaConfig, http: HttpConfig) -> dict[str, Server]:
+    """Name the servers to look at: each broker, and our own page, where they speak TLS."""
     if kafka.ca_file is None:
         return {}
     found = {}
     for address in kafka.bootstrap:
         host, _, port = address.strip().rpartition(":")
         found[f"kafka {address.strip()}"] = Server(host, int(port), kafka.ca_file)
+    if http.cert_file is not None:
+        found["page"] = Server(http.host, http.port, kafka.ca_file)
     return found

@@ -72,6 +72,10 @@ def test_every_command_exists_with_its_options(command):
             parse(rest)
         case "make":
             assert {word for word in rest if "=" not in word} <= targets()
+        case "python":
+            assert rest[0] == "-m"
+            assert (ROOT / rest[1].replace(".", "/")).exists()
+            assert command.block.kind == "checked"
         case _:
             assert first in FOREIGN
             assert command.block.kind in {"checked", ""} or first == "cp"

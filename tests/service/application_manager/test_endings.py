@@ -13,7 +13,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from application_manager.endings import Endings
-from application_manager.expiry import Expiry, Server, servers_of
+from application_manager.expiry import AGAIN_S, Expiry, Server, servers_of
+from application_manager.server import HttpConfig
 from common.clock import SystemClock
 from common.config import KafkaConfig
 from platform_initializer.certificates import CERTIFICATE_LIVES, issue, make_authority
@@ -76,14 +77,16 @@ def test_a_servers_certificate_is_read_from_the_server(tmp_path: Path) -> None:
 
 def test_a_server_that_does_not_answer_ends_nothing(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
-    Expiry({"gone": Server("127.0.0.1", 1, str(tmp_path / "ca.pem"))}).run_once()
+    expiry = Expiry({"gone": Server("127.0.0.1", 1, str(tmp_path / "ca.pem"))})
+    assert expiry.run_once() == AGAIN_S
     labels = {"server": "gone"}
     assert REGISTRY.get_sample_value("rota_certificate_expires_timestamp_seconds", labels) is None
 
 
-def test_every_broker_is_looked_at_where_kafka_speaks_tls() -> None:
+def test_every_broker_and_the_page_are_looked_at_where_they_speak_tls() -> None:
     brokers = ("m1:9092", "m2:9092")
-    assert servers_of(KafkaConfig(brokers)) == {}
-    assert list(servers_of(KafkaConfig(brokers, ca_file="ca.pem"))) == [
-        "kafka m1:9092", "kafka m2:9092",
-    ]  # fmt: skip
+    plain, secured = HttpConfig("m1", 8443), HttpConfig("m1", 8443, "cert.pem", "key.pem")
+    assert servers_of(KafkaConfig(brokers), secured) == {}
+    trusting = KafkaConfig(brokers, ca_file="ca.pem")
+    assert list(servers_of(trusting, plain)) == ["kafka m1:9092", "kafka m2:9092"]
+    assert servers_of(trusting, secured)["page"] == Server("m1", 8443, "ca.pem")
