@@ -23,7 +23,7 @@ Below `https://<the page's address>/api/v1`; the whole description, with every f
   something.
 - **Errors** are RFC 9457 problems (`application/problem+json`) with a `code` for programs, and
   for files every problem with its line in `errors`.
-- **Lists** answer `items` and `next`; give `next` back as `cursor` until it is null.
+- **Lists** answer `items` and `next_cursor`; give it back as `cursor` until it is null.
 - **Changes**: `plan` answers an `etag`; `apply` with `If-Match` set to it is refused with 409
   when the platform has changed since. A repeated call with the same `Idempotency-Key` is done
   once.

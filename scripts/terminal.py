@@ -1,0 +1,67 @@
+"""Draws what the command prints, for the documents: ``python -m scripts.terminal platform.yml``.
+
+It needs a running platform with some jobs behind it, as `make demo` leaves one
+(``.rota/demo/platform.yml``); it changes nothing there.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.terminal_theme import DIMMED_MONOKAI
+from rich.text import Text
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "screenshots"
+WIDTH = 118
+_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)  # would be fetched from elsewhere
+SCREENS = {
+    "status": "rota platform status -f {file}",
+    "plan": "rota platform plan -f {file}",
+    "doctor": "rota platform doctor -f {file}",
+    "jobs": "rota job list --limit 12",
+    "explain": "rota job explain {job}",
+    "top": "rota top --rounds 1",
+    "problems": "rota schedule validate docs/examples/broken.yml",
+}
+
+
+def main() -> int:
+    """Draw each screen."""
+    if len(sys.argv) != 2:
+        print("usage: python -m scripts.terminal platform.yml", file=sys.stderr)
+        return 2
+    file = Path(sys.argv[1]).resolve()
+    job = _type("rota job list --limit 1 -o name --no-upcoming").split()[-1]
+    for name, command in SCREENS.items():
+        said = _type(command.format(file=file, job=job))
+        shown = command.format(file=file.name, job=job)
+        _draw(FOLDER / f"terminal-{name}.svg", shown, said.replace(f"{ROOT}/", ""))
+    return 0
+
+
+def _type(command: str) -> str:
+    """Return what a person sees: both streams, in the order they come."""
+    argv = [sys.executable, "-m", "cli", *shlex.split(command)[1:]]
+    done = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, check=False)  # fmt: skip
+    return done.stdout
+
+
+def _draw(target: Path, command: str, said: str) -> None:
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
+    console.print(Text(f"$ {command}", style="bold"))
+    console.print(Text(said.rstrip()), soft_wrap=False)
+    drawn = console.export_svg(title="rota", theme=DIMMED_MONOKAI, unique_id=target.stem)
+    target.write_text(_FONT.sub("", drawn), encoding="utf-8")
+    print(f"wrote {target.name}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
