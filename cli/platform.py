@@ -7,75 +7,69 @@ from typing import Annotated
 
 import typer
 
-from cli import platform_day2, platform_machine
+from cli import platform_day2, platform_init, platform_keep, platform_machine, platform_status
 from cli.errors import ExitCode
-from cli.options import Output, Yes, confirm
-from cli.output import Column, Format, print_one, print_rows
+from cli.options import Yes, confirm
+from cli.output import Column, Format, print_rows
 from cli.platform_errors import translated
 from cli.platform_file import File, confirm_by_name, described
+from cli.platform_run import Limit, bring_up, format_or_file, running, save_to
 
 app = typer.Typer(no_args_is_help=True, help="Bring the platform up, and look after it.")
 render = typer.Typer(no_args_is_help=True, help="Print or write what is made from the same plan.")
 app.add_typer(render, name="render")
-_SERVICES = (
-    Column("machine", "machine"), Column("service", "service"), Column("state", "state"),
-    Column("health", "health"), Column("restarts", "restarts"), Column("image", "image"),
-    Column("started_at", "started", is_wide=True), Column("detail", "detail", is_wide=True),
-)  # fmt: skip
-_MACHINES = (
-    Column("machine", "machine"), Column("address", "address"), Column("state", "state"),
-    Column("docker", "docker"), Column("cpus", "cpus"), Column("memory_mb", "memory MiB"),
-    Column("detail", "detail", is_wide=True),
-)  # fmt: skip
 _STEPS = tuple(Column(key, key) for key in ("machine", "action", "risk", "reason"))
 _PLACED = tuple(Column(key, key) for key in ("service", "machine", "reason"))
 
 
 @app.command()
-def up(file: File = None) -> None:
+def up(
+    file: File = None,
+    plan_file: Annotated[
+        Path | None, typer.Option("--plan", help="only what this saved plan says")
+    ] = None,
+    limit: Limit = None,
+    as_json: Annotated[bool, typer.Option("--json", help="events, one JSON object a line")] = False,
+) -> None:
     """Make the platform what the file says; run it again after any failure or change.
 
     Example: rota platform up -f platform.yml
     """
-    import sys
+    from platform_initializer.saved_plan import load_plan
+    from platform_initializer.up import Wishes
 
-    from cli.connection import save_connection
-    from cli.platform_progress import watching
-    from common.ssh.paramiko_door import ParamikoDoor
-    from platform_initializer import up as work
-
-    with translated(), watching() as progress:
-        result = work.up(described(file), ParamikoDoor(), progress)
-    save_connection(result.url, result.token, result.ca_file)
-    if result.steps_done:
-        print(f"{result.steps_done} changes, {result.seconds:.0f} s", file=sys.stderr)
-    else:
-        print(f"nothing to change ({result.seconds:.1f} s)", file=sys.stderr)
-    print(f"the page: {result.url}")
-    print(f"its certificate is vouched for by {result.ca_file}   (import it into your browser)")
-    if result.is_first:
-        print(f"log in as: admin\npassword: {result.admin_password}   (shown this once)")
+    with translated():
+        description = described(file)
+        saved = load_plan(plan_file, description.platform) if plan_file else None
+    bring_up(description, Wishes(only=tuple(limit or ()), saved=saved), as_json=as_json)
 
 
 @app.command("plan")
 def show_plan(
     file: File = None,
-    output: Output = Format.TABLE,
+    out: Annotated[
+        str,
+        typer.Option("-o", "--output", metavar="FORMAT|FILE",
+                     help="table, wide, json, yaml, name; or a file (with . or /) to save it to"),
+    ] = "table",
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="exit 20 when there is something to do")
     ] = False,
+    limit: Limit = None,
 ) -> None:
     """Show what `up` would do, where, why and at what risk; changes nothing.
 
-    Example: rota platform plan -f platform.yml --detailed-exitcode
+    Example: rota platform plan -o monday.plan; rota platform up --plan monday.plan
     """
     import sys
 
     from common.ssh.paramiko_door import ParamikoDoor
     from platform_initializer.preview import preview
 
+    output, kept = format_or_file(out)
     with translated():
-        found = preview(described(file), ParamikoDoor())
+        found = preview(described(file), ParamikoDoor(), tuple(limit or ()))
+        save_to(kept, found)
     rows = [{"machine": name, "action": "make the machine", "reason": "it is not there",
              "risk": "none"} for name in found.missing]  # fmt: skip
     rows += [{"machine": step.machine, "action": step.title, "reason": step.reason,
@@ -93,27 +87,6 @@ def show_plan(
 
 
 @app.command()
-def status(file: File = None, output: Output = Format.TABLE) -> None:
-    """Show what runs where, as the machines themselves say it."""
-    from common.ssh.paramiko_door import ParamikoDoor
-    from platform_initializer import status as work
-
-    with translated():
-        found = work.status(described(file), ParamikoDoor())
-    if output in {Format.JSON, Format.YAML}:
-        print_one(found, output)
-        return
-    if output is Format.NAME:
-        print_rows(found["services"], _SERVICES, output, "service")
-        return
-    kafka, url = found["kafka"] or "-", found["url"] or "-"
-    print(f"platform {found['platform']}   page {url}   kafka {kafka}\n")
-    print_rows(found["machines"], _MACHINES, output, "machine")
-    print()
-    print_rows(found["services"], _SERVICES, output, "service")
-
-
-@app.command()
 def down(
     file: File = None,
     destroy: Annotated[bool, typer.Option(help="remove data and made machines, too")] = False,
@@ -125,7 +98,6 @@ def down(
     """
     import sys
 
-    from cli.platform_progress import watching
     from common.ssh.paramiko_door import ParamikoDoor
     from platform_initializer import down as work
 
@@ -136,7 +108,7 @@ def down(
         confirm_by_name(f"This removes platform {name} with all its data.", name, yes=yes)
     else:
         confirm(f"Stop platform {name}?", yes=yes)
-    with translated(), watching() as progress:
+    with running(description, "down --destroy" if destroy else "down") as (progress, _):
         work.down(description, ParamikoDoor(), progress, destroy=destroy)
     print("the platform is down" + (", its data is gone" if destroy else ""), file=sys.stderr)
 
@@ -162,5 +134,8 @@ def render_secrets(folder: Annotated[Path, typer.Argument(help="where the files 
           f" {folder / 'admin_password.txt'}", file=sys.stderr)  # fmt: skip
 
 
+app.registered_commands += platform_init.app.registered_commands
+app.registered_commands += platform_status.app.registered_commands
 platform_day2.add_to(app)
+platform_keep.add_to(app)
 app.add_typer(platform_machine.app, name="machine")

@@ -12,7 +12,9 @@ from cli.options import Output, Yes, confirm
 from cli.output import Column, Format, print_rows
 from cli.platform_errors import translated
 from cli.platform_file import File, described
+from cli.platform_run import bring_up
 from common.ssh.paramiko_door import ParamikoDoor
+from platform_initializer.up import Wishes
 
 _FINDINGS = tuple(
     Column(key, key) for key in ("code", "severity", "machine", "title", "evidence", "fix")
@@ -61,16 +63,13 @@ def rotate(file: File = None, yes: Yes = False) -> None:
 
     Each service is restarted once; apps go on running. Example: rota platform secrets rotate --yes
     """
-    from cli.platform_progress import watching
-    from platform_initializer import up as work
     from platform_initializer.secret_store import SecretStore
 
     with translated():
         description = described(file)
         confirm(f"Rotate all secrets of {description.platform}, restarting its services?", yes=yes)
         names = SecretStore(description.store).rotate()
-        with watching() as progress:
-            result = work.up(description, ParamikoDoor(), progress)
+    result = bring_up(description, Wishes("secrets rotate"))
     print(f"{len(names)} secrets are new, {result.steps_done} changes, {result.seconds:.0f} s",
           file=sys.stderr)  # fmt: skip
 
@@ -93,8 +92,6 @@ def rollback(
 
     Example: rota platform rollback --to 3
     """
-    from cli.platform_progress import watching
-    from platform_initializer import up as work
     from platform_initializer.local_images import OURS
     from platform_initializer.revisions import Revisions
 
@@ -102,9 +99,7 @@ def rollback(
         description = described(file)
         target = Revisions(description.store).target(to)
         confirm(f"Go back to revision {target.number} of {target.at}?", yes=yes)
-        image = target.images[OURS["services"]]
-        with watching() as progress:
-            result = work.up(description, ParamikoDoor(), progress, image)
+    result = bring_up(description, Wishes("rollback", target.images[OURS["services"]]))
     print(f"revision {target.number} runs again: {result.steps_done} changes; the next `up` brings"
           " the newest image back", file=sys.stderr)  # fmt: skip
 

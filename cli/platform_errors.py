@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import typer
 
 from cli.errors import CliError, ExitCode, print_error
-from common.errors import ConfigError, Retryable
+from common.errors import ConfigError, Permanent, Retryable
 from common.ssh import HostKeyError, SshAuthenticationError
 from platform_initializer.document import DocumentError
+from platform_initializer.domain.choosing import LimitError
 from platform_initializer.errors import (
     Failure,
     LockHeldError,
@@ -20,6 +21,7 @@ from platform_initializer.errors import (
     folded,
 )
 from platform_initializer.revisions import NoRevisionError
+from platform_initializer.saved_plan import PlanChangedError
 
 
 @contextmanager
@@ -35,13 +37,8 @@ def translated() -> Iterator[None]:
         raise typer.Exit(_code_of(error)) from error
     except MachineError as error:
         raise cli_error((error.failure.machine,), error.failure) from error
-    except LockHeldError as error:
-        raise CliError(str(error), why="two at once would undo each other",
-                       next_command="wait for it to end, then run this again",
-                       exit_code=ExitCode.CONFLICT) from error  # fmt: skip
-    except NotConvergedError as error:
-        raise CliError(str(error), next_command="run it again; if it stays, please report it",
-                       exit_code=ExitCode.PARTLY_DONE) from error  # fmt: skip
+    except (LockHeldError, NotConvergedError, PlanChangedError, LimitError) as error:
+        raise _conflict(error) from error
     except OSError as error:
         raise CliError(f"cannot read {error.filename}", why=error.strerror,
                        exit_code=ExitCode.USAGE) from error  # fmt: skip
@@ -52,6 +49,28 @@ def translated() -> Iterator[None]:
                        exit_code=ExitCode.NOT_FOUND) from error  # fmt: skip
     except (HostKeyError, SshAuthenticationError, Retryable) as error:
         raise CliError(str(error), exit_code=ExitCode.UNREACHABLE) from error
+
+
+def _conflict(error: Permanent) -> CliError:
+    """Tell what stands against going on, although every machine answers."""
+    match error:
+        case LockHeldError():
+            return CliError(str(error), why="two at once would undo each other",
+                            next_command="wait for it to end, then run this again",
+                            exit_code=ExitCode.CONFLICT)  # fmt: skip
+        case NotConvergedError():
+            return CliError(str(error), next_command="run it again; if it stays, please report it",
+                            exit_code=ExitCode.PARTLY_DONE)  # fmt: skip
+        case PlanChangedError():
+            return CliError(str(error), why="; ".join(error.changed[:8]) + _more(error.changed[8:]),
+                            next_command="plan -o FILE, look at it, then up --plan FILE",
+                            exit_code=ExitCode.CONFLICT)  # fmt: skip
+        case _:
+            return CliError(str(error), exit_code=ExitCode.CONFLICT)
+
+
+def _more(rest: Sequence[str]) -> str:
+    return f" and {len(rest)} more" if rest else ""
 
 
 def cli_error(machines: tuple[str, ...], failure: Failure) -> CliError:

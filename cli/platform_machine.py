@@ -1,9 +1,10 @@
-"""`rota platform machine`: taking machines out. One more is added in the file, then `up`."""
+"""`rota platform machine`: one more machine, or one less, while jobs are due and run."""
 
 from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -12,11 +13,47 @@ from cli.api import Api
 from cli.errors import CliError, ExitCode
 from cli.options import SETTINGS, Yes, confirm
 from cli.platform_errors import translated
-from cli.platform_file import File, described
+from cli.platform_file import DEFAULT, File, described
+from cli.platform_init import Accepted, confirmed, scanned, write_new
+from cli.platform_run import bring_up, running
+from platform_initializer.joining import labels_of, next_name, with_machine
+from platform_initializer.up import Wishes
 
-app = typer.Typer(no_args_is_help=True, help="Take machines out (new ones: the file, then `up`).")
+app = typer.Typer(no_args_is_help=True, help="Add machines, and take them out.")
 Name = Annotated[str, typer.Argument(metavar="MACHINE", help="its name in the platform's file")]
 POLL_S = 2.0
+
+
+@app.command()
+def add(
+    target: Annotated[str, typer.Argument(metavar="USER@HOST", help="where SSH finds it")],
+    *,
+    file: File = None,
+    name: Annotated[str | None, typer.Option(help="its name; else the next m1, m2...")] = None,
+    accept: Accepted = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="a label")] = None,
+    yes: Yes = False,
+) -> None:
+    """Write a machine into the file when its fingerprint is confirmed, and run `up`.
+
+    Only the new machine and those that must know its address are touched.
+    Example: rota platform machine add deploy@192.0.2.13
+    """
+    path = file or DEFAULT
+    if not path.exists():
+        raise CliError(f"there is no {path}", next_command="rota platform init USER@HOST",
+                       exit_code=ExitCode.NOT_FOUND)  # fmt: skip
+    with translated():
+        known = described(path)
+    taken = name or next_name(known.machine_names())
+    found = replace(confirmed(scanned([target]), accept or [])[0], name=taken)
+    with translated():
+        text = with_machine(path.read_bytes(), found, labels_of(label or []), path)
+    confirm(f"Add {taken} ({found.target.address}) to {path} and bring it up?", yes=yes)
+    write_new(path, text)
+    with translated():
+        description = described(path)
+    bring_up(description, Wishes("machine add"))
 
 
 @app.command()
@@ -45,7 +82,6 @@ def remove(
 
     Example: rota platform machine remove m3
     """
-    from cli.platform_progress import watching
     from common.ssh.paramiko_door import ParamikoDoor
     from platform_initializer.departure import check_may_leave, leave
 
@@ -56,7 +92,8 @@ def remove(
     confirm(f"Remove {machine} from platform {description.platform}?", yes=yes)
     if not dead:
         _drain(machine, wait_s)
-    with translated(), watching() as progress:
+    command = f"machine remove {machine}" + (" --dead" if dead else "")
+    with running(description, command) as (progress, _):
         leave(description, ParamikoDoor(), progress, machine, is_dead=dead)
     print(f"now take {machine} out of the file (or lower its pool's count) and run `rota platform"
           " up`: its services move, the others learn of it", file=sys.stderr)  # fmt: skip

@@ -81,6 +81,11 @@ def days_left(certificate: str, now: datetime) -> int:
     return (x509.load_pem_x509_certificate(certificate.encode()).not_valid_after_utc - now).days
 
 
+def good_until(certificate: str) -> datetime:
+    """Return the moment at which a certificate ends, in UTC."""
+    return x509.load_pem_x509_certificate(certificate.encode()).not_valid_after_utc
+
+
 def _begin(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey,
     span: tuple[datetime, datetime],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from common.ssh import SshDoor
+from platform_initializer.domain.choosing import limited
 from platform_initializer.domain.description import Description
+from platform_initializer.domain.facts import Facts
 from platform_initializer.domain.placement import Placed
 from platform_initializer.domain.steps import Step
 from platform_initializer.errors import PartlyDoneError
@@ -22,22 +24,26 @@ from platform_initializer.up import unfit, world_of
 class Preview:
     """What is to be done. With machines still to be made, only they are known."""
 
-    missing: Sequence[str]
-    placed: Sequence[Placed]
-    steps: Sequence[Step]
+    platform: str
+    missing: Sequence[str] = ()
+    placed: Sequence[Placed] = ()
+    steps: Sequence[Step] = ()
+    all_steps: Sequence[Step] = ()
+    """`steps` before they were limited to the machines asked for."""
+    facts: Mapping[str, Facts] = field(default_factory=dict)
 
     @property
     def has_changes(self) -> bool:
         return bool(self.missing or self.steps)
 
 
-def preview(description: Description, door: SshDoor) -> Preview:
+def preview(description: Description, door: SshDoor, only: Sequence[str] = ()) -> Preview:
     """Compare the file with the machines; raise `PartlyDoneError` where one cannot be used."""
     store = SecretStore(description.store)
     store.complete(keep=False)
     fleet = Fleet(description, store)
     if missing := fleet.missing():
-        return Preview(missing, (), ())
+        return Preview(description.platform, missing)
     images = find_images([*OURS.values(), *description.apps])
     machines = fleet.existing()
     gathered = reach(machines, description, door, lock=False)
@@ -45,6 +51,10 @@ def preview(description: Description, door: SshDoor) -> Preview:
         world = world_of(description, machines, gathered, (images, store))
         if failures := unfit(world, gathered):
             raise PartlyDoneError(failures, 0)
-        return Preview((), world.placed(), plan(world))
+        steps = plan(world)
+        return Preview(
+            description.platform, (), world.placed(), limited(steps, only, world.names), steps,
+            world.facts,
+        )  # fmt: skip
     finally:
         gathered.close()

@@ -49,6 +49,11 @@ def unseal(content: bytes, passphrase: Secret) -> str:
         raise ConfigError("the passphrase is not that of the secret store") from error
 
 
+def is_sealed(content: bytes) -> bool:
+    """Tell whether `seal` made this."""
+    return content.startswith(b'{"form": "' + _MARK)
+
+
 def read_passphrase() -> Secret:
     """Return the passphrase from the file in ROTA_PASSPHRASE_FILE, or ask at the terminal."""
     path = os.environ.get("ROTA_PASSPHRASE_FILE")

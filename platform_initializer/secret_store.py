@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -88,6 +88,26 @@ class SecretStore:
             return self.text("tls_kafka_key") + self.text("tls_kafka_cert")
         return self._values[name]
 
+    def adopt(self, values: Mapping[str, str]) -> None:
+        """Take over the secrets of a backup; certificates follow the addresses by `certify`."""
+        self._values = {str(name): str(value) for name, value in values.items()}
+        self._save()
+
+    def passphrase(self) -> Secret | None:
+        """Return what the store is encrypted with, None where it is not."""
+        return self._key() if self._is_sealed else None
+
+    def certificates(self) -> Mapping[str, str]:
+        """Return the certificates (no keys) by name: the authority's and the servers'."""
+        return {name: text for name, text in self._values.items() if name.endswith("_cert")}
+
+    def drop_certificates(self, names: Iterable[str]) -> None:
+        """Forget servers' certificates with their keys; `certify` makes new ones."""
+        for name in names:
+            self._values.pop(name, None)
+            self._values.pop(name.removesuffix("_cert") + "_key", None)
+        self._save()
+
     def rotate(self) -> list[str]:
         """Make new passwords and keys of all services; return their names.
 
@@ -149,12 +169,17 @@ class SecretStore:
 
 
 def write_private(path: Path, text: str) -> None:
+    """Write a text that only its owner may read."""
+    write_private_bytes(path, text.encode("utf-8"))
+
+
+def write_private_bytes(path: Path, content: bytes) -> None:
     """Write a file that only its owner may read: temporary, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
