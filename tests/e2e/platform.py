@@ -158,8 +158,10 @@ def wait_for(
 class DockerWitness:
     """Follows `docker events` on every machine: an account that no service of ours writes."""
 
-    def __init__(self, platform: Platform, folder: Path) -> None:
-        self._files = {machine: folder / f"events-{machine}.jsonl" for machine in MACHINES}
+    def __init__(
+        self, platform: Platform, folder: Path, machines: tuple[str, ...] = MACHINES
+    ) -> None:
+        self._files = {machine: folder / f"events-{machine}.jsonl" for machine in machines}
         self._followers = [
             subprocess.Popen(
                 ["docker", "exec", platform.container_of(machine), "docker", "events",
