@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -41,7 +41,7 @@ class SavedPlan:
     def require_same(self, facts: Mapping[str, Facts], steps: Sequence[Step]) -> None:
         """Raise `PlanChangedError` telling what is no longer as it was."""
         changed = differences(self.facts, {name: signature(known) for name, known in facts.items()})
-        changed += differences(self.steps, _by_machine(steps)) if not changed else []
+        changed = changed or differences(self.steps, _by_machine(steps, facts))
         if changed:
             raise PlanChangedError(self.made_at, changed)
 
@@ -51,7 +51,7 @@ def make_plan(
 ) -> SavedPlan:
     """Take down a plan and what it was made from."""
     known = {name: signature(one) for name, one in facts.items()}
-    return SavedPlan(platform, now.isoformat(timespec="seconds"), _by_machine(steps), known)
+    return SavedPlan(platform, now.isoformat(timespec="seconds"), _by_machine(steps, facts), known)
 
 
 def save_plan(plan: SavedPlan, path: Path) -> None:
@@ -88,14 +88,13 @@ def signature(facts: Facts) -> dict[str, str]:
     return seen
 
 
-def _by_machine(steps: Sequence[Step]) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
+def _by_machine(steps: Sequence[Step], machines: Iterable[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {name: {} for name in machines}
     for step in steps:
         told = f"{step.title} | {step.reason} | {step.risk.value}"
         found.setdefault(step.machine, {})[f"step {step.key}"] = told
     return found
 
 
-def _digest(items: object) -> str:
-    assert hasattr(items, "__iter__")  # noqa: S101 - for the type checker
-    return hashlib.sha256(repr(sorted(items)).encode()).hexdigest()[:16]
+def _digest(items: Iterable[object]) -> str:
+    return hashlib.sha256(repr(sorted(map(str, items))).encode()).hexdigest()[:16]
