@@ -13,6 +13,7 @@ from platform_initializer.errors import Failure, MachineError
 from platform_initializer.host import Host
 from platform_initializer.steps.guards import guards_key
 from platform_initializer.steps.images import image_key
+from platform_initializer.steps.store_versions import refuse_older
 from platform_initializer.world import World
 
 STORES = ("kafka", "mysql")
@@ -116,7 +117,7 @@ def _start(world: World, service: str, machine: str, waits: frozenset[str]) -> l
     phase = Phase.STORES if service in STORES else (
         Phase.CLIENT if service == "client" else Phase.SERVICES)  # fmt: skip
     verb = "start" if there is None else "replace"
-    run = _runner(world, machine, spec)
+    run = _runner(world, machine, spec, there.image_id if there else spec.image_id)
     return [Step(f"{service}@{machine}", machine, phase, f"{verb} {service}", reason, run, after,
                  risk)]  # fmt: skip
 
@@ -133,10 +134,14 @@ def _difference(spec: ContainerSpec, there: ContainerFact | None) -> str | None:
     return None
 
 
-def _runner(world: World, machine: str, spec: ContainerSpec) -> Callable[[], None]:
+def _runner(
+    world: World, machine: str, spec: ContainerSpec, before: str
+) -> Callable[[], None]:
     host = world.hosts[machine]
 
     def run() -> None:
+        if spec.service in STORES:
+            refuse_older(host, spec.service, before, spec.image_id)
         check = (HEALTH_PORTS.get(spec.service), READY_WITHIN_S)
         start_container(host, spec, world.description.platform, check)
         if spec.service in STORES:
