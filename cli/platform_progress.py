@@ -6,13 +6,17 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from platform_initializer.domain.steps import Phase, Step
 from platform_initializer.errors import Failure
 from platform_initializer.progress import Progress
+
+MOST_ROWS = 16
+_URGENCY = ("failed", "skipped", "running", "waiting", "done")
 
 
 @contextmanager
@@ -38,8 +42,9 @@ class PlainProgress:
             print(f"[{time.monotonic() - self._began:5.1f} s] {text}", file=sys.stderr, flush=True)
 
     def planned(self, steps: Sequence[Step]) -> None:
-        if steps:
-            self.say(f"{len(steps)} changes to make")
+        changes = sum(step.phase is not Phase.HEALTH for step in steps)
+        if changes:
+            self.say(f"{changes} changes to make")
 
     def started(self, step: Step) -> None:
         """Say nothing: the end tells."""
@@ -58,17 +63,19 @@ class PlainProgress:
 class TableProgress:
     """A live table. Called from many threads; the lock guards all of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         from rich.console import Console
         from rich.live import Live
 
         self._lock = threading.Lock()
-        self._began = time.monotonic()
+        self._monotonic = monotonic
+        self._began = monotonic()
         self._steps: dict[str, tuple[Step, str]] = {}
         self._spent: dict[tuple[str, Phase], float] = {}
+        self._since: dict[tuple[str, Phase], float] = {}
         self._line = "looking at the machines"
         console = Console(stderr=True, no_color="NO_COLOR" in os.environ or None)
-        self.live = Live(console=console, refresh_per_second=5, get_renderable=self._render)
+        self.live = Live(console=console, refresh_per_second=5, get_renderable=self.picture)
 
     def say(self, text: str) -> None:
         with self._lock:
@@ -79,6 +86,8 @@ class TableProgress:
             self._steps = {step.key: (step, "waiting") for step in steps}
 
     def started(self, step: Step) -> None:
+        with self._lock:
+            self._since.setdefault((step.machine, step.phase), self._monotonic())
         self._set(step, "running")
 
     def finished(self, step: Step, seconds: float) -> None:
@@ -100,20 +109,44 @@ class TableProgress:
             if state == "running" and step.phase is not Phase.HEALTH:
                 self._line = f"{step.machine}: {step.title} ({step.reason})"
 
-    def _render(self) -> Any:
+    def picture(self) -> Any:
+        """Draw it as it stands: what needs eyes first, what is done folded when there is much."""
         from rich.console import Group
-        from rich.table import Table
         from rich.text import Text
 
         with self._lock:
-            table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")  # fits 80 columns
-            table.add_column("machine", no_wrap=True)
-            for phase in Phase:
-                table.add_column(phase.value, no_wrap=True, min_width=8)
-            for machine in dict.fromkeys(step.machine for step, _ in self._steps.values()):
-                table.add_row(machine, *(self._cell(machine, phase) for phase in Phase))
-            line = f"{time.monotonic() - self._began:5.1f} s  {self._line}"
-        return Group(table, Text(line, style="dim", overflow="ellipsis", no_wrap=True))
+            line = Text(f"{self._monotonic() - self._began:5.1f} s  {self._line}", style="dim",
+                        overflow="ellipsis", no_wrap=True)  # fmt: skip
+            if not self._steps:
+                return line
+            shown, folded = self._rows()
+            parts = [self._table(shown), *([Text(folded, style="dim")] if folded else []), line]
+            return Group(*parts)
+
+    def _rows(self) -> tuple[list[str], str]:
+        machines = list(dict.fromkeys(step.machine for step, _ in self._steps.values()))
+        if len(machines) <= MOST_ROWS:
+            return machines, ""
+        states = {name: self._state_of(name) for name in machines}
+        ordered = sorted(machines, key=lambda name: _URGENCY.index(states[name]))
+        rest = Counter(states[name] for name in ordered[MOST_ROWS:])
+        told = ", ".join(f"{count} {state}" for state, count in rest.items())
+        return ordered[:MOST_ROWS], f"and {len(machines) - MOST_ROWS} more: {told}"
+
+    def _state_of(self, machine: str) -> str:
+        states = {state for step, state in self._steps.values() if step.machine == machine}
+        return next(state for state in _URGENCY if state in states)
+
+    def _table(self, machines: Sequence[str]) -> Any:
+        from rich.table import Table
+
+        table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")  # fits 80 columns
+        table.add_column("machine", no_wrap=True)
+        for phase in Phase:
+            table.add_column(phase.value, no_wrap=True, min_width=8)
+        for machine in machines:
+            table.add_row(machine, *(self._cell(machine, phase) for phase in Phase))
+        return table
 
     def _cell(self, machine: str, phase: Phase) -> Any:
         from rich.text import Text
@@ -130,6 +163,7 @@ class TableProgress:
         if done == len(states):
             return Text(f"ok {self._spent.get((machine, phase), 0.0):.1f}s", style="green")
         if done or "running" in states:
-            count = f" {done}/{len(states)}" if len(states) > 1 else ""
-            return Text(f"now{count}", style="cyan")
+            since = self._since.get((machine, phase), self._monotonic())
+            what = f"{done}/{len(states)}" if len(states) > 1 else "now"
+            return Text(f"{what} {self._monotonic() - since:.0f}s", style="cyan")
         return Text("waiting", style="dim")

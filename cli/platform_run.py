@@ -23,6 +23,7 @@ from platform_initializer.domain.description import Description
 from platform_initializer.preview import Preview
 from platform_initializer.progress import Progress
 from platform_initializer.saved_plan import make_plan, save_plan
+from platform_initializer.sealing import ask_beforehand
 from platform_initializer.up import Result, Wishes
 from platform_initializer.up import up as carry_out
 
@@ -37,6 +38,8 @@ def running(
     description: Description, command: str, *, as_json: bool = False
 ) -> Iterator[tuple[Progress, Note]]:
     """Show the work, write the audit, and turn what goes wrong into words."""
+    with translated():
+        ask_beforehand(description.store)
     with translated(), audited(description.store, command, SystemClock()) as note:
         if as_json:
             yield JsonProgress(), note

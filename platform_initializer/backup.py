@@ -20,6 +20,7 @@ from pathlib import Path
 
 from common.errors import ConfigError
 from common.ssh import SshDoor
+from platform_initializer.beginning import platform_text
 from platform_initializer.domain.description import Description
 from platform_initializer.errors import Failure, MachineError, PartlyDoneError
 from platform_initializer.gather import reach
@@ -65,7 +66,7 @@ def back_up(description: Description, door: SshDoor, file: Path | None, now: dat
     revisions = description.store.with_name(_REVISIONS)
     parts = {
         _SECRETS: json.dumps(dict(store.values())).encode(),
-        _FILE: file.read_bytes() if file else b"",
+        _FILE: file.read_bytes() if file else platform_text(description.platform, ()).encode(),
         _REVISIONS: revisions.read_bytes() if revisions.exists() else b"[]",
         _DATA: data,
     }

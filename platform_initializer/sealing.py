@@ -6,8 +6,11 @@ The form is one JSON line with everything but the passphrase, so that parameters
 from __future__ import annotations
 
 import base64
+import getpass
 import json
 import os
+import sys
+from functools import cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -62,12 +65,27 @@ def read_passphrase() -> Secret:
             return _checked(Path(path).read_text(encoding="utf-8").strip())
         except OSError as error:
             raise ConfigError(f"ROTA_PASSPHRASE_FILE names {path}: {error.strerror}") from error
-    import getpass
-    import sys
+    return typed_passphrase()
 
+
+@cache
+def typed_passphrase() -> Secret:
+    """Ask at the terminal, once in the life of a command."""
     if not sys.stdin.isatty():
         raise ConfigError("the secret store is encrypted: set ROTA_PASSPHRASE_FILE")
     return _checked(getpass.getpass("passphrase of the secret store: "))
+
+
+def ask_beforehand(store: Path) -> None:
+    """Have the passphrase typed before a live screen begins; twice where it is a new store's.
+
+    A slip in a new one would lock its owner out of everything.
+    """
+    if store.suffix != ".enc" or os.environ.get("ROTA_PASSPHRASE_FILE"):
+        return
+    typed = typed_passphrase()
+    if not store.exists() and getpass.getpass("the same again: ") != typed.reveal():
+        raise ConfigError("the two passphrases differ; nothing was done")
 
 
 def _checked(text: str) -> Secret:

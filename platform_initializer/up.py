@@ -148,8 +148,8 @@ def _chosen(world: World, wishes: Wishes) -> list[Step]:
 
 def _carry_out(world: World, steps: Sequence[Step], progress: Progress, wishes: Wishes) -> int:
     """Run the steps, wait for health, and prove that nothing is left to do."""
-    progress.planned(steps)
     gates = _gates(world, steps, wishes.only or world.names)
+    progress.planned([*steps, *gates])
     order = [gate.machine for gate in gates]
     everything = (
         one_machine_at_a_time(steps, gates, order) if wishes.is_rolling else [*steps, *gates]
