@@ -59,7 +59,7 @@ def show_plan(
 ) -> None:
     """Show what `up` would do, where, why and at what risk; changes nothing.
 
-    Example: rota platform plan -o monday.plan; rota platform up --plan monday.plan
+    Example: rota platform plan -o monday.plan
     """
     import sys
 
