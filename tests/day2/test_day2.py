@@ -14,6 +14,7 @@ import pytest
 
 from tests.checker.check import check
 from tests.day2.accounts import Steady
+from tests.day2.faults import ALONE, FAULTS, seeded
 from tests.day2.operator import PASSPHRASE, Operator
 from tests.e2e.platform import REPOSITORY, DockerWitness, wait_for
 from tests.e2e.schedules import IMAGE, once, soon
@@ -73,13 +74,54 @@ def test_from_bare_machines_to_a_platform_without_a_manual(operator):
                                   [(r"\[y/N\]", "y"), (r"\[y/N\]", "y")])
     assert code == 0, screen
     assert "next: rota platform up" in screen
-    operator.file.write_text(operator.file.read_text() + f'images: {{apps: ["{IMAGE}"]}}\n')
+    operator.file.write_text(operator.file.read_text() + f"""
+images: {{apps: ["{IMAGE}"]}}
+services: {{kafka: {{on: [m1]}}, mysql: {{on: [m1]}}}}
+""")
     plan = operator.folder / "first.plan"
     operator.ops("plan", "-o", str(plan))
-    said = operator.ops("up", "--plan", str(plan))
+    said = operator.ops("up", "--plan", str(plan), "--json")
     assert "password: " in said
+    keep_for_screens(operator, said)
     operator.assert_well()
     assert {machine for machine, _ in operator.services()} == {"m1", "m2"}
+
+
+def keep_for_screens(operator, said):
+    """Leave what `python -m scripts.terminal_screens` draws the documents' screens from."""
+    if folder := os.environ.get("ROTA_SCREENS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        Path(folder, "up.jsonl").write_text(said)
+        status = operator.rota("platform", "status", "-f", str(operator.file), "-o", "json")
+        Path(folder, "status.json").write_text(status.stdout)
+
+
+def found_by_doctor(operator, code):
+    done = operator.rota("platform", "doctor", "-f", str(operator.file), "-o", "json", check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return {(one["code"], one["machine"]) for one in json.loads(done.stdout)}
+
+
+def test_the_doctor_names_each_of_twenty_faults_and_invents_none(operator):
+    healthy = found_by_doctor(operator, 0)
+    wanted = {(fault.code, fault.machine) for fault in FAULTS}
+    with seeded(operator, FAULTS):
+        found = found_by_doctor(operator, 1)
+        assert wanted - found == set()
+        by_consequence = {code for code, _ in found - wanted - healthy}
+        assert by_consequence <= {"S406", "S404", "S402"}, found - wanted - healthy
+    operator.ops("up")
+    for fault in ALONE:
+        with seeded(operator, (fault,)):
+            assert (fault.code, fault.machine) in found_by_doctor(operator, 1)
+    assert len({fault.code for fault in (*FAULTS, *ALONE)}) >= 20
+    wait_for("the doctor to find it well again",
+             lambda: not found_by_doctor_errors(operator), 60, 2.0)
+
+
+def found_by_doctor_errors(operator):
+    done = operator.rota("platform", "doctor", "-f", str(operator.file), "-o", "json", check=False)
+    return [one["code"] for one in json.loads(done.stdout) if one["severity"] == "error"]
 
 
 def test_a_saved_plan_is_refused_when_the_machines_are_no_longer_so(operator):
@@ -156,7 +198,8 @@ def test_an_image_that_never_gets_ready_goes_back_and_stops_the_upgrade(operator
     assert after["m1", "client"]["image"] == before["m1", "client"]["image"]
     assert {key for key in after if after[key]["image"] != before[key]["image"]} == {
         key for key in after if key[0] == "m1" and key[1] not in {"client", "kafka", "mysql"}}
-    assert {row["health"] for row in after.values()} <= {"ready", "healthy"}
+    wait_for("the old client", lambda: all(
+        row["health"] in {"ready", "healthy"} for row in operator.services().values()))
     operator.ops("up")
     operator.assert_well()
     assert images_of(operator) == {
