@@ -17,6 +17,11 @@ from platform_initializer.machines.docker import fingerprint_of
 from tests.integration.test_machine_integration import Machine, machine_run_args, output
 from tests.support import servers
 
+SCHEDULE = """\
+version: 1
+instances:
+  - {id: kept-by-the-backup, app: "rota/demo-app:dev", schedule: {start: "2040-01-01T00:00:00Z"}}
+"""
 OTHER_KEY = "SHA256:" + "A" * 43
 
 
@@ -49,6 +54,16 @@ services: {{application_manager: {{publish: {publish}}}}}
         assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
         assert "Traceback" not in done.stderr
         return done
+
+    def command(self, *arguments, stdin=None):
+        """Run another group's command against the platform; return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", *arguments], cwd=servers.REPOSITORY, capture_output=True,
+            text=True, timeout=60, check=False, input=stdin,
+            env={**os.environ, "HOME": str(self.folder), "XDG_CONFIG_HOME": "", "NO_COLOR": "1"},
+        )
+        assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+        return done.stdout
 
     def killed_after_a_step(self):
         """Run `up` and kill it when its first step is done; False when there was none to kill."""
@@ -254,7 +269,21 @@ def test_down_keeps_the_data_and_up_brings_it_back(operator):
     assert len(operator.containers()) == 8
 
 
+def test_a_saved_plan_is_refused_when_the_machine_is_no_longer_so(operator):
+    plan = operator.folder / "monday.plan"
+    operator.rota("plan", "-o", str(plan))
+    assert "nothing to change" in operator.rota("up", "--plan", str(plan)).stderr
+    operator.machine.run("sudo docker stop rota-load-balancer")
+    assert "m1: container load_balancer changed" in operator.rota(
+        "up", "--plan", str(plan), code=5).stderr
+    operator.rota("up")
+
+
 def test_down_with_destroy_leaves_nothing_of_ours(operator):
+    archive = operator.folder / "monday.rota"
+    operator.command("schedule", "apply", "-", "--yes", stdin=SCHEDULE)
+    operator.rota("backup", str(archive))
+    assert archive.stat().st_mode & 0o777 == 0o600
     operator.rota("down", "--destroy", "--yes")
     left = operator.machine.run(
         "sudo docker ps -aq; sudo docker volume ls -q; ls -d /etc/rota /var/lib/rota* 2>/dev/null;"
@@ -262,6 +291,19 @@ def test_down_with_destroy_leaves_nothing_of_ours(operator):
     assert left == ""
     assert guards_of(operator) == ""
     assert not (operator.folder / "secrets.json").exists()
+
+
+def test_a_backup_brings_data_and_secrets_back_and_overwrites_none(operator):
+    archive = operator.folder / "monday.rota"
+    restored = operator.rota("restore", str(archive), "--yes")
+    assert "password: " not in restored.stdout, "it was shown at the first `up`"
+    assert len(operator.containers()) == 8
+    assert "kept-by-the-backup" in operator.command("schedule", "list")
+    other = operator.folder / "tuesday.rota"
+    operator.rota("backup", str(other))
+    assert "holds data already" in operator.rota("restore", str(other), "--yes", code=8).stderr
+    told = operator.rota("audit", "-o", "json").stdout
+    assert {row["command"] for row in json.loads(told)} >= {"up", "backup", "restore"}
 
 
 def test_a_machine_that_is_not_there_is_named(operator, tmp_path):
