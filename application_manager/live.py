@@ -15,7 +15,7 @@ from common.messages import NodeLoad
 
 SILENT_AFTER_S = 15.0
 HISTORY_STEP = timedelta(seconds=10)
-HISTORY_POINTS = 180  # half an hour of each node: 500 nodes hold 90,000 points
+HISTORY_POINTS = 360  # an hour of each node: 500 nodes hold 180,000 points
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Sample:
 
 
 class Loads:
-    """The last sample of each node, and its last half hour. Written by its receiver's thread."""
+    """The last sample of each node, and its last hour. Written by its receiver's thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -55,7 +55,7 @@ class Loads:
             return self._last.get(node_id)
 
     def history(self, node_id: str) -> list[Sample]:
-        """Return a node's samples of the last half hour, oldest first, one every 10 s."""
+        """Return a node's samples of the last hour, oldest first, one every 10 s."""
         with self._lock:
             return list(self._past.get(node_id, ()))
 

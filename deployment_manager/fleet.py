@@ -48,6 +48,8 @@ class Fleet:
         self._cordons: dict[str, str] = {}
         self._here: dict[str, dict[Key, None]] = defaultdict(dict)
         self._sets: dict[tuple[str, datetime], dict[str, int]] = {}
+        self.holds: dict[Key, str] = {}
+        """Nodes that get nothing new until a waiting standalone job has one (`holding`)."""
 
     @property
     def pool(self) -> Pool:
@@ -60,8 +62,8 @@ class Fleet:
 
     def forget_deployments(self) -> None:
         """Drop what is a cache of the database; nodes and loads stay."""
-        self._changed |= dict.fromkeys([*self._here, *self._cordons])
-        self.live, self._cordons = {}, {}
+        self._changed |= dict.fromkeys([*self._here, *self._cordons, *self.holds.values()])
+        self.live, self._cordons, self.holds = {}, {}, {}
         self._here.clear()
         self._sets.clear()
 
@@ -74,6 +76,8 @@ class Fleet:
             self.live.pop(deployment.key, None)
         old = before.node if before is not None and before.state in PLACED else None
         new = deployment.node if deployment.state in PLACED else None
+        if deployment.state is not D.PENDING:
+            self.release(deployment.key)
         if old is None and new is None:
             return
         if old != new:
@@ -84,6 +88,17 @@ class Fleet:
             self._debit(new, deployment)
         else:
             self._changed |= dict.fromkeys(node for node in (old, new) if node is not None)
+
+    def hold(self, key: Key, node: str) -> None:
+        """Hold a node back for an attempt."""
+        self.holds[key] = node
+        self._changed[node] = None
+
+    def release(self, key: Key) -> None:
+        """Let a node that was held back for an attempt have jobs again."""
+        node = self.holds.pop(key, None)
+        if node is not None:
+            self._changed[node] = None
 
     def note_commanded(self, key: Key) -> None:
         """Remember that its node has the start command of an attempt."""
@@ -190,6 +205,7 @@ class Fleet:
             why_inactive=self._why_inactive(member),
             labels=member.labels,
             last_used=before.last_used if before else 0.0,
+            held_for=next((key[0] for key, held in self.holds.items() if held == node), None),
         )
         load = self._loads.get(node)
         if load is not None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from common.labels import LabelRule
 from deployment_manager.domain.deployment import (
     D,
     Deployment,
@@ -19,13 +20,14 @@ from deployment_manager.domain.deployment import (
     wait_for_node,
 )
 from deployment_manager.fleet import Fleet, need_of
+from deployment_manager.holding import held_node, hold_back
 from deployment_manager.round import Round
 from load_balancer.domain.pool import Pool
 from load_balancer.domain.ranking import Candidate, Need, load_of, refusal
 
 TOLD_NODE_BY_NODE = 20
 """In a larger fleet a decision is told with the best few nodes, and refusals are counted."""
-Shape = tuple[bool, frozenset[tuple[str, str]], float, int]
+Shape = tuple[bool, frozenset[tuple[str, LabelRule]], float, int]
 
 
 def place_all(work: Round, pending: Iterable[Deployment], now: datetime) -> None:
@@ -77,13 +79,15 @@ def _placed(
     if command is None:
         return None
     need = need_of(command.spec)
-    known = full.get(_shape(need)) if full else None
-    if known is not None:
-        return wait_for_node(deployment, known)
-    chosen = fleet.pool.pick(need, fleet.wish_of(deployment))
+    chosen = held_node(fleet, deployment, need) if fleet.holds else None
     if chosen is None:
-        full[_shape(need)] = reasons = why_not(fleet.pool, need)
-        return wait_for_node(deployment, reasons)
+        known = full.get(_shape(need)) if full else None
+        chosen = fleet.pool.pick(need, fleet.wish_of(deployment)) if known is None else None
+    if chosen is None:
+        if known is None:
+            full[_shape(need)] = known = why_not(fleet.pool, need)
+        hold_back(fleet, deployment, need, now)
+        return wait_for_node(deployment, known)
     load = load_of(chosen) if chosen.cpu is not None else None
     return place(deployment, Placing(chosen.node, load, explain(fleet.pool, chosen, need)), now)
 

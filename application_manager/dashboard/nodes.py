@@ -105,7 +105,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Chart:
-    """A node's last half hour as SVG paths in a box of 600 by 120."""
+    """A node's last hour as SVG paths in a box of 600 by 120."""
 
     cpu: str = ""
     ram: str = ""
@@ -137,7 +137,7 @@ def list_page(
 
 @router.get("/nodes/{node_id}", response_class=HTMLResponse)
 def node_page(node_id: NodeId, request: Request, parts: PartsDep, actor: Viewer) -> HTMLResponse:
-    """Show one node with its load over the last half hour and its jobs."""
+    """Show one node with its load over the last hour and its jobs."""
     view = view_of(request, parts, actor)
     with parts.screens.transaction() as transaction:
         tiles = all_tiles(transaction, parts, view.now)

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from common.jobs import Reason
+from common.labels import LabelRule
 from common.messages.envelope import Instant, Message
 
 
@@ -33,7 +34,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     place: str | None = None
     sensors: dict[str, str] = {}
     machine: Literal["standalone", "shared"] = "shared"
-    node_labels: dict[str, str] = {}
+    node_labels: dict[str, LabelRule] = {}
     cpus: float | None = None
     memory_bytes: int | None = None
     timeout_s: int | None = None

@@ -119,10 +119,14 @@ class ResourceKeys(TypedDict, total=False):
     memory: Size
 
 
-class NodeKeys(TypedDict):
-    """On which nodes an instance may run."""
+NotKeys = TypedDict("NotKeys", {"not": Plain | list[Plain]})
+NotKeys.__doc__ = "Values that a node's label must not have."
 
-    labels: dict[str, Plain]
+
+class NodeKeys(TypedDict):
+    """On which nodes an instance may run: each label has the value, one of a list, or not those."""
+
+    labels: dict[str, Plain | list[Plain] | NotKeys]
 
 
 class InstanceDefaults(TypedDict, total=False):

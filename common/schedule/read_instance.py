@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from common.documents import Checker, Mapping, Node, Scalar
+from common.documents import Checker, Mapping, Node, Scalar, Sequence
 from common.documents.checker import join
 from common.documents.problem import shorten
+from common.labels import LabelRule, Not
 from common.schedule import values
 from common.schedule.model import (
     DependencyKeys,
@@ -20,6 +21,7 @@ from common.schedule.model import (
     Model,
     NodeKeys,
     NotifyKeys,
+    NotKeys,
     ResourceKeys,
     keys_of,
     limits_of,
@@ -126,10 +128,38 @@ def _keys(node: Node) -> Iterator[Scalar]:
         yield from (key for key, _ in node.entries)
 
 
-_labels = _texts(values.LABEL, "letters, digits and _ . / -")
+def _labels(checker: Checker, node: Node, path: str) -> dict[str, LabelRule]:
+    """Read rules about labels: a value, a list of values, or `{not: …}`."""
+    rules: dict[str, LabelRule] = {}
+    inner = checker.mapping(node, path)
+    for key in _keys(node):
+        where = join(path, key.text)
+        if re.fullmatch(values.LABEL, key.text) is None:
+            checker.add(key, where, "bad_name", f"{shorten(key.text)!r} is not a name here",
+                        hint="letters, digits and _ . / -")  # fmt: skip
+        if key.text in inner:
+            rules[key.text] = _label_rule(checker, inner[key.text], where)
+    return rules
 
 
-def _node(checker: Checker, node: Node, path: str) -> dict[str, str]:
+def _label_rule(checker: Checker, node: Node, path: str) -> LabelRule:
+    """Read one rule; equal rules are read as equal values, whatever the order of a list."""
+    if isinstance(node, Mapping):
+        inner = checker.mapping(node, path, keys_of(NotKeys), required=("not",))
+        where = join(path, "not")
+        return Not(_label_values(checker, inner["not"], where) if "not" in inner else ())
+    found = _label_values(checker, node, path)
+    return found[0] if len(found) == 1 else found
+
+
+def _label_values(checker: Checker, node: Node, path: str) -> tuple[str, ...]:
+    if isinstance(node, Sequence) and not node.items:
+        checker.add(node, path, "bad_value", "no value is named here",
+                    hint="name at least one, or leave the label out")  # fmt: skip
+    return tuple(sorted(set(_words_in(checker, node, path))))
+
+
+def _node(checker: Checker, node: Node, path: str) -> dict[str, LabelRule]:
     inner = checker.mapping(node, path, keys_of(NodeKeys), required=("labels",))
     return _labels(checker, inner["labels"], join(path, "labels")) if "labels" in inner else {}
 

@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from common.labels import LabelRule
+
 DependencyEnd = Literal["success", "failure", "done", "started"]
 Gap = Literal["shift", "skip"]
 Machine = Literal["shared", "standalone"]
@@ -68,7 +70,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     sensors: dict[str, str] = {}
     instances: int = 1
     machine: Machine = "shared"
-    node_labels: dict[str, str] = {}
+    node_labels: dict[str, LabelRule] = {}
     cpus: float | None = None
     memory_bytes: int | None = None
     timezone: str = "UTC"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 
+from common.labels import LabelRule, suits
 from load_balancer.domain.ranking import (
     NO_WISH,
     Candidate,
@@ -22,8 +23,8 @@ from load_balancer.domain.ranking import (
 
 MOST_HEAPS = 32
 Entry = tuple[float, float, int, str]
-_NO_LABELS: frozenset[tuple[str, str]] = frozenset()
-Kind = tuple[bool, frozenset[tuple[str, str]]]
+_NO_LABELS: frozenset[tuple[str, LabelRule]] = frozenset()
+Kind = tuple[bool, frozenset[tuple[str, LabelRule]]]
 
 
 class Pool:
@@ -120,4 +121,4 @@ def _is_of_kind(candidate: Candidate, kind: Kind) -> bool:
     is_standalone, labels = kind
     if is_standalone and candidate.jobs > 0:
         return False
-    return not labels or all(candidate.labels.get(name) == value for name, value in labels)
+    return not labels or all(suits(rule, candidate.labels.get(name)) for name, rule in labels)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from common.labels import LabelRule, rule_in_words, suits
 from load_balancer.domain.load import CEILING, harmonic_mean
 
 FRESH_S = 30.0
@@ -39,6 +40,7 @@ class Candidate:
     jobs: int = 0
     has_standalone: bool = False
     last_used: float = 0.0
+    held_for: str | None = None
 
     @property
     def expected(self) -> tuple[float, float]:
@@ -59,7 +61,7 @@ class Need:
     """What a job asks of its node."""
 
     is_standalone: bool = False
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, LabelRule] = field(default_factory=dict)
     cpus: float = DEFAULT_CPUS
     memory_bytes: int = DEFAULT_MEMORY_BYTES
 
@@ -86,6 +88,8 @@ def closed(candidate: Candidate) -> str | None:
         return candidate.why_inactive or "not active"
     if candidate.has_standalone:
         return "reserved for a standalone job"
+    if candidate.held_for is not None:
+        return f"held back for {candidate.held_for}, which needs a node of its own"
     if candidate.cpu is not None:
         if candidate.cpu + candidate.debit_cpu > CEILING:
             return f"over {CEILING:.0%} of its CPU"
@@ -97,7 +101,11 @@ def closed(candidate: Candidate) -> str | None:
 def unfit(candidate: Candidate, need: Need) -> str | None:
     """Say why a node does not suit this job, whatever its load; None where it does."""
     if need.labels:
-        missing = [f"{k}={v}" for k, v in need.labels.items() if candidate.labels.get(k) != v]
+        missing = [
+            rule_in_words(name, rule)
+            for name, rule in need.labels.items()
+            if not suits(rule, candidate.labels.get(name))
+        ]
         if missing:
             return f"lacks {', '.join(missing)}"
     if need.cpus > candidate.cpus:

@@ -425,3 +425,73 @@ def test_rows_of_long_ago_are_removed_and_others_kept(bench):
     bench.pass_time(31 * 86400)
     bench.replica.deployer.forget_ended()
     assert list(bench.database.rows()) == [("b.1.0", 1)]
+
+
+def _second_of_steady_load(bench, second, running):
+    """Every 5 s a job of 20 s comes: each of two nodes always has one, and a next before its end."""
+    for name in [name for name, (_, ends) in running.items() if ends <= second]:
+        bench.ends(running.pop(name)[0])
+    if second % 5 == 0:
+        bench.start(f"s{second}.1.0")
+    bench.step()
+    for (name, _), row in bench.database.rows().items():
+        if row["state"] == "STARTING" and name.startswith("s") and name not in running:
+            start = bench.started(row["node"], name)
+            bench.runs(start)
+            running[name] = (start, second + 20)
+    bench.step()
+    bench.pass_time(1)
+    for node in ("m1", "m2"):
+        jobs = sum(1 for start, _ in running.values() if start.node_id == node)
+        bench.load(node, 0.1 + 0.1 * jobs, 0.2)
+
+
+def test_a_standalone_job_gets_a_node_beside_a_steady_shared_load(bench):
+    bench.node("m1")
+    bench.node("m2")
+    running = {}
+    for second in range(30):
+        _second_of_steady_load(bench, second, running)
+    bench.start("z.1.0", machine="standalone")
+    waited_s = 0
+    while bench.state("z.1.0") != "STARTING" and waited_s < 200:
+        _second_of_steady_load(bench, 30 + waited_s, running)
+        waited_s += 1
+    assert 60 <= waited_s <= 60 + 22  # held after a minute, then at most the time of one job
+    assert len(bench.database.reservations()) == 1
+
+
+def test_a_node_held_back_says_so_and_is_given_back_with_the_job_that_waited(bench):
+    bench.node("m1")
+    other = bench.run_one("a.1.0")
+    bench.start("z.1.0", machine="standalone")
+    bench.step()
+    bench.pass_time(61)
+    bench.load("m1", 0.1, 0.2)
+    bench.step()
+    bench.start("b.1.0")
+    bench.step()
+    assert "held back for z.1.0" in bench.told("b.1.0")[-1].why_not["m1"]
+    bench.restart()
+    bench.node("m1")
+    bench.step()
+    bench.start("c.1.0")
+    bench.step()
+    assert "held back for z.1.0" in bench.told("c.1.0")[-1].why_not["m1"]
+    bench.kill("z.1.0")
+    bench.step()
+    assert (bench.state("z.1.0"), bench.state("b.1.0")) == ("CANCELLED", "STARTING")
+    assert bench.database.row("a.1.0")["node"] == other.node_id
+
+
+def test_no_node_is_held_for_a_job_that_could_never_run_there(bench):
+    bench.node("m1", labels={"zone": "a"})
+    bench.run_one("a.1.0")
+    bench.start("z.1.0", machine="standalone", spec={"node_labels": {"zone": "b"}})
+    bench.step()
+    bench.pass_time(61)
+    bench.load("m1", 0.1, 0.2)
+    bench.step()
+    bench.start("b.1.0")
+    bench.step()
+    assert bench.state("b.1.0") == "STARTING"

@@ -357,3 +357,19 @@ def test_a_frozen_leader_that_wakes_up_writes_nothing(bench):
             next(iter(bench.replica.deployer.fleet.live.values())).changed(state="LOST")))
     assert bench.database.rows() == before
     assert not zombie.deployer.lead()
+
+
+def test_a_kill_of_what_has_ended_is_answered_with_its_end(bench):
+    """The last event may have been lost: who still wants the job dead hears how it ended."""
+    bench.node("m1")
+    start = bench.run_one()
+    bench.ends(start, 3)
+    bench.step()
+    known = len(bench.told())
+    bench.restart()
+    bench.kill()
+    bench.step()
+    again = bench.told()[known:]
+    assert [(one.state, one.exit_code) for one in again] == [("FAILED", 3)]
+    assert again[0].revision == bench.told()[known - 1].revision
+    assert bench.commands("m1", StopContainer) == []

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.labels import LabelRule, Not
 from load_balancer.domain.load import harmonic_mean
 from load_balancer.domain.pool import Pool
 from load_balancer.domain.probe import (
@@ -73,6 +74,33 @@ def test_labels_must_match() -> None:
     assert refusal(zoned[0], Need(labels={"zone": "c"})) == "lacks zone=c"
 
 
+@pytest.mark.parametrize(
+    ("rule", "names", "words"),
+    [
+        ("a", "a", "zone=a"),
+        (("a", "b"), "ab", "zone in (a, b)"),
+        (Not(("a",)), "bc", "zone!=a"),
+        (Not(("a", "b")), "c", "zone not in (a, b)"),
+    ],
+)
+def test_labels_are_asked_for_by_value_by_list_or_by_exclusion(
+    rule: LabelRule, names: str, words: str
+) -> None:
+    """Node c has no label at all: it suits only where something is excluded."""
+    zoned = [node("a", labels={"zone": "a"}), node("b", labels={"zone": "b"}), node("c")]
+    need = Need(labels={"zone": rule})
+    suiting = [one for one in zoned if refusal(one, need) is None]
+    assert "".join(one.node for one in suiting) == names
+    assert {refusal(one, need) for one in zoned} - {None} == {f"lacks {words}"}
+    pool = Pool(zoned)
+    pool.pick(need)
+    for one in suiting:
+        assert pool.pick(need) is one
+        one.is_active = False
+        pool.touch(one)
+    assert pool.pick(need) is None
+
+
 def test_ordinals_spread_over_nodes_first_and_a_lost_node_is_avoided() -> None:
     nodes = [node("a"), node("b", 0.6, 0.6), node("c", 0.8, 0.8)]
     assert choose(nodes, Need(), Wish({"a": 1})) == "b"
@@ -107,7 +135,7 @@ nodes = st.lists(
 )  # fmt: skip
 needs = st.builds(
     Need, is_standalone=st.booleans(), cpus=st.floats(0.01, 32),
-    labels=st.sampled_from([{}, {"zone": "a"}]),
+    labels=st.sampled_from([{}, {"zone": "a"}, {"zone": ("a", "b")}, {"zone": Not(("a",))}]),
 )  # fmt: skip
 
 

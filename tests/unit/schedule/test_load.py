@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 
+import msgspec
 import pytest
 
+from common.labels import Not
+from common.messages import RunSpec
 from common.schedule import load, load_many, spec_from_json, spec_to_json
 
 FULL = """\
@@ -57,6 +60,19 @@ def test_a_full_file_is_read_with_its_defaults_resolved() -> None:
 def test_a_spec_survives_json() -> None:
     for spec in load(FULL, "f.yml").instances:
         assert spec_from_json(spec_to_json(spec)) == spec
+
+
+def test_rules_about_labels_are_read_and_equal_ones_are_equal() -> None:
+    text = one("schedule: {cron: '@daily'}, node: {labels: {zone: a, os: [b, 7, a, b], disk: [ssd],"
+               " gpu: {not: old}, row: {not: [y, x]}}}")
+    labels = {"zone": "a", "os": ("7", "a", "b"), "disk": "ssd", "gpu": Not(("old",)), "row": Not(("x", "y"))}
+    loaded = load(text, "f.yml")
+    assert loaded.problems == ()
+    (spec,) = loaded.instances
+    assert spec.node_labels == labels
+    assert spec_from_json(spec_to_json(spec)) == spec
+    job = RunSpec(image="i", node_labels=spec.node_labels)
+    assert msgspec.json.decode(msgspec.json.encode(job), type=RunSpec) == job
 
 
 @pytest.mark.parametrize(
