@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -35,6 +36,16 @@ def need_of(spec: RunSpec) -> Need:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A node that was told to get ready for an attempt."""
+
+    node: str
+    need: Need
+    job_set: tuple[str, datetime]
+    keep_until: datetime
+
+
 class Fleet:
     """Nodes, loads and live deployments, indexed. Guarded by the deployer's lock."""
 
@@ -48,6 +59,8 @@ class Fleet:
         self._cordons: dict[str, str] = {}
         self._here: dict[str, dict[Key, None]] = defaultdict(dict)
         self._sets: dict[tuple[str, datetime], dict[str, int]] = {}
+        self.prepared: dict[Key, Prepared] = {}
+        """Nodes that were told to get ready for an attempt (`preparing`)."""
         self.holds: dict[Key, str] = {}
         """Nodes that get nothing new until a waiting standalone job has one (`holding`)."""
 
@@ -78,6 +91,7 @@ class Fleet:
         new = deployment.node if deployment.state in PLACED else None
         if deployment.state is not D.PENDING:
             self.release(deployment.key)
+            self.prepared.pop(deployment.key, None)
         if old is None and new is None:
             return
         if old != new:
@@ -99,6 +113,10 @@ class Fleet:
         node = self.holds.pop(key, None)
         if node is not None:
             self._changed[node] = None
+
+    def draw_up_again(self, nodes: Iterable[str]) -> None:
+        """Forget what was only tried out on these nodes' accounts."""
+        self._changed |= dict.fromkeys(nodes)
 
     def note_commanded(self, key: Key) -> None:
         """Remember that its node has the start command of an attempt."""

@@ -5,8 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from common.jobs import Reason
-from common.messages import DeploymentChanged, StartContainer, StartJob, StopContainer, encode
-from deployment_manager.domain.deployment import Deployment
+from common.messages import (
+    DeploymentChanged,
+    PrepareContainer,
+    PrepareJob,
+    StartContainer,
+    StartJob,
+    StopContainer,
+    encode,
+)
+from deployment_manager.domain.deployment import FIRST_EPOCH, Deployment
 
 
 def snapshot(deployment: Deployment, now: datetime) -> DeploymentChanged:
@@ -34,7 +42,11 @@ def snapshot(deployment: Deployment, now: datetime) -> DeploymentChanged:
 
 def start_container(deployment: Deployment, command: StartJob) -> bytes:
     """Write the command that starts the attempt's container on its node."""
-    message = StartContainer(
+    return encode(_start(deployment, command))
+
+
+def _start(deployment: Deployment, command: StartJob) -> StartContainer:
+    return StartContainer(
         id=f"{deployment.job_id}/{deployment.attempt}/{deployment.epoch}/start",
         cause=command.id,
         node_id=deployment.node or "",
@@ -49,7 +61,17 @@ def start_container(deployment: Deployment, command: StartJob) -> bytes:
         stop_at=command.stop_at,
         spec=command.spec,
     )
-    return encode(message)
+
+
+def prepare_container(message: PrepareJob, node: str, keep_until: datetime) -> bytes:
+    """Write what lets a node get ready: the start as it would be, under the first epoch."""
+    start = message.start
+    expected = Deployment(start.job_id, start.attempt, start, node=node, epoch=FIRST_EPOCH)
+    return encode(PrepareContainer(
+        id=f"{start.job_id}/{start.attempt}/prepare", cause=message.id, node_id=node,
+        job_id=start.job_id, start=_start(expected, start), creates=message.creates,
+        keep_until=keep_until,
+    ))  # fmt: skip
 
 
 def stop_container(deployment: Deployment) -> bytes:

@@ -21,6 +21,7 @@ from deployment_manager.domain.deployment import (
 )
 from deployment_manager.fleet import Fleet, need_of
 from deployment_manager.holding import held_node, hold_back
+from deployment_manager.preparing import prepared_node
 from deployment_manager.round import Round
 from load_balancer.domain.pool import Pool
 from load_balancer.domain.ranking import Candidate, Need, load_of, refusal
@@ -80,6 +81,8 @@ def _placed(
         return None
     need = need_of(command.spec)
     chosen = held_node(fleet, deployment, need) if fleet.holds else None
+    if chosen is None and fleet.prepared:
+        chosen = prepared_node(fleet, deployment, need)
     if chosen is None:
         known = full.get(_shape(need)) if full else None
         chosen = fleet.pool.pick(need, fleet.wish_of(deployment)) if known is None else None

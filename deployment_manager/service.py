@@ -19,11 +19,12 @@ from common.db import Database, Transaction
 from common.errors import Retryable
 from common.failpoints import failpoint
 from common.logs import logger
-from common.messages import KillJob, NodeState, StartJob
+from common.messages import KillJob, NodeState, PrepareJob, StartJob
 from deployment_manager import store
 from deployment_manager.domain.deployment import Deployment, fail_kill, kill, tombstone
 from deployment_manager.fleet import Fleet
 from deployment_manager.placing import pending_of, place_all
+from deployment_manager.preparing import Preparer
 from deployment_manager.round import Round, Rule
 from deployment_manager.sending import Sender
 
@@ -47,6 +48,7 @@ class Deployer:
         self.lock = threading.RLock()
         self.fleet = Fleet()
         self.sender = Sender(producer, clock, self.fleet)
+        self.preparer = Preparer(producer, clock, self.fleet)
         self._database = database
         self._clock = clock
         self._replica = replica
@@ -107,7 +109,12 @@ class Deployer:
             waiting = [one for one in found if one is not None and one.state == "PENDING"]
             place_all(round_, waiting, self._clock.now())
 
-        self.run(work, {command.job_id for command in commands})
+        if commands:
+            self.run(work, {command.job_id for command in commands})
+        hints = [one for one in messages if isinstance(one, PrepareJob)]
+        if hints:
+            with self.lock:
+                self.preparer.prepare(hints)
 
     def place_pending(self) -> None:
         """Try again what found no node; end what may no longer start."""

@@ -16,6 +16,7 @@ from common.db.queries import load_queries
 from common.heartbeat import HeartbeatMonitor
 from common.lifecycle import Context, Loop, Service, every, forever, run
 from common.messages import APP_INSTANCES, JOB_EVENTS
+from scheduler.announcing import EVERY_S, Announcer
 from scheduler.auditor import Auditor
 from scheduler.events import Events
 from scheduler.intake import Intake
@@ -39,6 +40,7 @@ class Parts:
         self.clock = DisciplinedClock(context.clock, partial(database_now, self.database))
         self.scheduler = Scheduler(self.database, self.producer, self.clock, context.replica)
         self.scheduler.leases.ttl_s = context.settings.number("SCHEDULER_LEASE_S", LEASE_S)
+        self.announcer = Announcer(self.scheduler, self.database, self.producer, self.clock)
         self.intake = Intake(self.scheduler, self.database, self.clock)
         self.auditor = Auditor(self.scheduler, self.database, self.clock)
         events = Events(self.scheduler, self.database, self.clock)
@@ -99,6 +101,7 @@ def _loops(parts: Parts) -> list[Loop]:
         every(scheduler.leases.ttl_s / 4, "leases", parts.hold_shards),
         forever("outbox", outbox.run_once, outbox.wake),
         every(1.0, "kills", lambda: _none(scheduler.send_kills())),
+        every(EVERY_S, "announce", parts.announcer.run_once),
         every(5.0, "scan", parts.intake.scan),
         every(10.0, "waiting", scheduler.look_at_waiting),
         every(10.0, "audit", parts.auditor.run_once),

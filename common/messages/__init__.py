@@ -12,6 +12,7 @@ from common.messages.jobs import (
     DeploymentState,
     InstanceChanged,
     KillJob,
+    PrepareJob,
     RunSpec,
     StartJob,
 )
@@ -22,6 +23,7 @@ from common.messages.nodes import (
     NodeHeartbeat,
     NodeLoad,
     NodeState,
+    PrepareContainer,
     RunningContainer,
     ServiceHeartbeat,
     StartContainer,
@@ -47,7 +49,7 @@ __all__ = [
     "APP_INSTANCES", "JOB_COMMANDS", "JOB_EVENTS", "NODES", "NODE_EVENTS", "NODE_HEARTBEATS",
     "NODE_LOADS", "SERVICE_HEARTBEATS", "ContainerChanged", "ContainerState", "DeploymentChanged",
     "DeploymentState", "InstanceChanged", "KillJob", "NodeChanged", "NodeHeartbeat", "NodeLoad",
-    "NodeState", "RunSpec", "RunningContainer", "ServiceHeartbeat", "StartContainer", "StartJob",
-    "StopCause", "StopContainer", "dead_letter_of", "decode", "encode", "fixed_topics", "key_of",
-    "node_commands", "node_topics",
+    "NodeState", "PrepareContainer", "PrepareJob", "RunSpec", "RunningContainer",
+    "ServiceHeartbeat", "StartContainer", "StartJob", "StopCause", "StopContainer",
+    "dead_letter_of", "decode", "encode", "fixed_topics", "key_of", "node_commands", "node_topics",
 ]  # fmt: skip

@@ -62,6 +62,19 @@ class StartJob(Message, frozen=True, kw_only=True, tag="StartJob"):
     spec: RunSpec
 
 
+class PrepareJob(Message, frozen=True, kw_only=True, tag="PrepareJob"):
+    """A start that will probably come: its image and container may be got ready (key: job id).
+
+    It reserves nothing and promises nothing; lost, late or doubled it does no harm. `start` is the
+    command as it would be sent if nothing changed until then. Without `creates` only the image is
+    fetched: the due time is still minutes away.
+    """
+
+    job_id: str
+    start: StartJob
+    creates: bool = True
+
+
 class KillJob(Message, frozen=True, kw_only=True, tag="KillJob"):
     """Stop a job in whatever state it is; a start that arrives later is refused (key: job id).
 

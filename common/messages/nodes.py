@@ -32,6 +32,21 @@ class StartContainer(Message, frozen=True, kw_only=True, tag="StartContainer"):
     spec: RunSpec
 
 
+class PrepareContainer(Message, frozen=True, kw_only=True, tag="PrepareContainer"):
+    """Get ready for a start that will probably come here (topic of the node, key: job id).
+
+    The image is fetched; with `creates` the container is created, too, under the name and with the
+    labels it will need. It is never started by this: without its `StartContainer` it is removed
+    after `keep_until`.
+    """
+
+    node_id: str
+    job_id: str
+    start: StartContainer
+    creates: bool
+    keep_until: Instant
+
+
 class StopContainer(Message, frozen=True, kw_only=True, tag="StopContainer"):
     """Stop the attempt's container, or remember that it must never start (key: job id).
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from common.bus import TopicSpec
 from common.jobs import SHARDS
 from common.messages.envelope import Message
-from common.messages.jobs import DeploymentChanged, InstanceChanged, KillJob, StartJob
+from common.messages.jobs import DeploymentChanged, InstanceChanged, KillJob, PrepareJob, StartJob
 from common.messages.nodes import (
     ContainerChanged,
     NodeChanged,
     NodeHeartbeat,
     NodeLoad,
+    PrepareContainer,
     ServiceHeartbeat,
     StartContainer,
     StopContainer,
@@ -27,7 +28,7 @@ SERVICE_HEARTBEATS = "service.heartbeats"
 
 _TYPES: dict[str, tuple[type[Message], ...]] = {
     APP_INSTANCES: (InstanceChanged,),
-    JOB_COMMANDS: (StartJob, KillJob),
+    JOB_COMMANDS: (StartJob, KillJob, PrepareJob),
     JOB_EVENTS: (DeploymentChanged,),
     NODES: (NodeChanged,),
     NODE_HEARTBEATS: (NodeHeartbeat,),
@@ -35,7 +36,11 @@ _TYPES: dict[str, tuple[type[Message], ...]] = {
     NODE_LOADS: (NodeLoad,),
     SERVICE_HEARTBEATS: (ServiceHeartbeat,),
 }
-_NODE_COMMAND_TYPES: tuple[type[Message], ...] = (StartContainer, StopContainer)
+_NODE_COMMAND_TYPES: tuple[type[Message], ...] = (
+    StartContainer,
+    StopContainer,
+    PrepareContainer,
+)
 _PARTITIONS = {APP_INSTANCES: SHARDS, JOB_COMMANDS: SHARDS, JOB_EVENTS: SHARDS, NODE_EVENTS: 4}
 _COMPACTED = {NODES, NODE_LOADS}
 _HOUR = {"retention.ms": "3600000"}

@@ -21,6 +21,8 @@ LIVE = frozenset({D.PENDING, D.STARTING, D.RUNNING, D.STOPPING, D.UNKNOWN})
 PLACED = frozenset({D.STARTING, D.RUNNING, D.STOPPING, D.UNKNOWN})
 Key = tuple[str, int]
 """Job and attempt."""
+FIRST_EPOCH = 1
+"""What an attempt is placed under first: each placing raises its epoch, from 0."""
 
 
 class Told(msgspec.Struct, frozen=True, omit_defaults=True):

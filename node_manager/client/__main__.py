@@ -18,6 +18,7 @@ from common.config import Settings
 from common.errors import ConfigError
 from common.lifecycle import VERSION, Context, Loop, Service, every, forever, run
 from common.messages import NODES, node_commands
+from node_manager.client.ahead import Ahead, Hints
 from node_manager.client.cleaner import Cleaner, ImageBook, disk_used_of
 from node_manager.client.deadlines import Deadlines, Lane
 from node_manager.client.domain.container import Owner, Policy, read_policy
@@ -42,7 +43,7 @@ from node_manager.client.standing import NameRegister
 from node_manager.client.steady_clock import SteadyClock
 from node_manager.client.watchdog import ALIVE
 
-WORKERS = {Lane.NORMAL: 4, Lane.URGENT: 2}
+WORKERS = {Lane.AHEAD: 2, Lane.NORMAL: 2, Lane.URGENT: 2}
 SWEEP_S = 5.0
 CLEAN_S = 60.0
 
@@ -129,10 +130,12 @@ def _parts(settings: Settings, clock: Clock, identity: Identity, producer: Produ
     engine = DockerEngine(owner, settings.text("CLIENT_DOCKER", SOCKET))
     journal = Journal(path, clock.now())  # it makes the folder
     images = ImageBook(path.with_name("images.json"), clock)
+    pulls = Pulls(engine, images.note_pulled)
     return Parts(
         owner=owner, policy=_policy(settings), clock=clock, engine=engine,
         journal=journal, deadlines=Deadlines(clock), outbox=Outbox(producer), images=images,
-        pulls=Pulls(engine, images.note_pulled), logs=LogStore(path.parent / "logs"),
+        pulls=pulls, logs=LogStore(path.parent / "logs"),
+        ahead=Ahead(Hints(), engine, pulls, images),
         register=NameRegister(identity.node_id, identity.boot_id, identity.address, clock),
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ class Lane(IntEnum):
 
     URGENT = 0
     NORMAL = 1
+    AHEAD = 2  # what is got ready for later: any start goes first
 
 
 class Deadlines:

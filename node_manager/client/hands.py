@@ -15,6 +15,7 @@ from common.clock import Clock
 from common.failpoints import failpoint
 from common.logs import logger
 from common.messages import ContainerChanged, StopCause
+from node_manager.client.ahead import Ahead
 from node_manager.client.cleaner import ImageBook
 from node_manager.client.deadlines import Deadlines, Lane
 from node_manager.client.domain.actions import (
@@ -30,7 +31,16 @@ from node_manager.client.domain.actions import (
     Start,
     Wait,
 )
-from node_manager.client.domain.attempt import Ending, Failed, Finished, Key, Launching, Ran, Seen
+from node_manager.client.domain.attempt import (
+    Ending,
+    Failed,
+    Finished,
+    Hint,
+    Key,
+    Launching,
+    Ran,
+    Seen,
+)
 from node_manager.client.domain.container import Owner, Policy, plan_container
 from node_manager.client.domain.decide import KILL_AGAIN
 from node_manager.client.engine import (
@@ -64,6 +74,7 @@ class Parts:
     logs: LogStore
     images: ImageBook
     register: NameRegister
+    ahead: Ahead
 
 
 class Hands:
@@ -80,7 +91,7 @@ class Hands:
         """Do one thing; False if only time or an event can lead on."""
         match action:
             case Fetch():
-                self._fetch(key)
+                self._fetch(key, self._parts.ahead.hints.get(key))
             case Create():
                 return self._create(key)
             case Start():
@@ -130,10 +141,13 @@ class Hands:
         again = self._parts.clock.now() + KILL_AGAIN
         self._parts.deadlines.put(key, again, Lane.URGENT)
 
-    def _fetch(self, key: Key) -> None:
+    def _fetch(self, key: Key, hint: Hint | None) -> None:
         """Ask for the image; that it cannot be had is told when it is needed."""
-        self._parts.journal.mark(key, fetched=True)
         command = self._parts.journal.get(key).command
+        if command is None and hint is not None:
+            self._parts.ahead.fetch(key, hint, self._parts.policy)
+            return
+        self._parts.journal.mark(key, fetched=True)
         if command is None or not self._parts.policy.allows(command.spec.image):
             return
         if not self._parts.engine.has_image(command.spec.image):
@@ -142,7 +156,8 @@ class Hands:
     def _create(self, key: Key) -> bool:
         command = self._parts.journal.get(key).command
         if command is None:
-            return False
+            parts = self._parts
+            return parts.ahead.create(key, parts.owner, parts.policy, self._touch)
         if not self._parts.policy.allows(command.spec.image):
             words = f"the machine's policy does not allow the image {command.spec.image}"
             self._fail(key, StopCause.CREATE_FAILED, words)

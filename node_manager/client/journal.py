@@ -44,6 +44,8 @@ class Journal:
         self._lock = threading.RLock()
         self._records: dict[Key, Record] = {}
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.born_at = _birth_of(path, now)
+        """When this memory began, on a machine that had none; None where that is not known."""
         self._read()
         self._file = -1
         self._size_after = 0
@@ -147,6 +149,17 @@ class Journal:
         """End a half-written line, so that the next entry begins on one of its own."""
         with suppress(OSError):
             os.write(self._file, b"\n")
+
+
+def _birth_of(path: Path, now: datetime) -> datetime | None:
+    """Read when a journal began, or write it down for one that begins now."""
+    beside = path.with_suffix(".born")
+    with suppress(OSError, ValueError):
+        if not beside.exists() and not path.exists():
+            beside.write_text(now.isoformat(), encoding="ascii")
+            _sync_folder(path.parent)
+        return datetime.fromisoformat(beside.read_text(encoding="ascii"))
+    return None
 
 
 def _write_anew(path: Path, records: Iterable[Record]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from common.bus.receive import Received
 from common.errors import Retryable
@@ -17,6 +17,7 @@ from common.logs import logger
 from common.messages import (
     ContainerChanged,
     ContainerState,
+    PrepareContainer,
     RunningContainer,
     StartContainer,
     StopCause,
@@ -43,6 +44,8 @@ from node_manager.client.standing import Standing, StandingUnknownError
 MOST_ACTIONS = 12
 """From create to removal an attempt takes 8; more means that something fights with us."""
 RETRY_AFTER = timedelta(seconds=1)
+CLOCKS_DIFFER = timedelta(seconds=2)
+"""The broker's clock and ours: a node that is further off gets nothing."""
 
 _log = logger("client")
 
@@ -84,7 +87,13 @@ class Agent:
         entries: list[Entry] = []
         keys: dict[Key, Lane] = {}
         for received in batch:
+            if isinstance(received.message, PrepareContainer):
+                self._take_hint(received.message, standing)
+                continue
             entry = self._entry_of(received.message)
+            if isinstance(entry, Accepted) and self._is_from_before(received.record.timestamp_ms):
+                _log.warning("command_of_a_former_life", job_id=entry.command.job_id)
+                continue
             if entry is None or not (standing is Standing.HOLDER or self._is_known(entry)):
                 _log.warning("command_not_for_us", type=type(received.message).__name__)
                 continue
@@ -100,6 +109,15 @@ class Agent:
                 self._parts.outbox.put(finished)
             self.touch(key, lane)
 
+    def _take_hint(self, message: PrepareContainer, standing: Standing) -> None:
+        """Get ready for a start that will probably come, if nothing is known of it yet."""
+        parts, key = self._parts, Key(message.job_id, message.start.attempt)
+        is_ours = standing is Standing.HOLDER and message.node_id == parts.owner.node_id
+        if not is_ours or parts.journal.get(key) != Record():
+            return
+        if parts.ahead.hints.note(message, parts.clock.now()):
+            self.touch(key, Lane.AHEAD)
+
     def _entry_of(self, message: object) -> Entry | None:
         node_id = self._parts.owner.node_id
         match message:
@@ -110,6 +128,17 @@ class Agent:
                 return Revoked(message.job_id, message.attempt, message.epoch, message.grace_s, now)
             case _:
                 return None
+
+    def _is_from_before(self, timestamp_ms: int) -> bool:
+        """Tell whether a start was sent before this machine's memory began: it was wiped since.
+
+        What it did then is not known: the start may have happened. Who sent it and still wants it
+        sends it again.
+        """
+        born_at = self._parts.journal.born_at
+        if born_at is None or timestamp_ms <= 0:
+            return False
+        return datetime.fromtimestamp(timestamp_ms / 1000, UTC) < born_at - CLOCKS_DIFFER
 
     def _is_known(self, entry: Entry) -> bool:
         """Tell whether a machine without the name must heed it: a stop of what runs here."""
@@ -218,7 +247,7 @@ class Agent:
             if is_stale:
                 seen = self._parts.engine.inspect(key.name)
                 self._remember_sight(key, seen)
-            record = self._parts.journal.get(key)
+            record = self._parts.ahead.hints.onto(self._parts.journal.get(key), key)
             action = decide(key, record, seen, self._parts.clock.now())
             if isinstance(action, Wait):
                 if action.until is not None:

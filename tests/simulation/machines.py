@@ -82,6 +82,7 @@ class Machine:
         self.world.note("reinstalled", self.name)
         self.is_reinstalled = True
         self.journal_path.unlink(missing_ok=True)
+        self.journal_path.with_suffix(".born").unlink(missing_ok=True)
         self.engine.wipe()
 
     def runs(self) -> list[Run]:

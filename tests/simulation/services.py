@@ -181,5 +181,5 @@ class _NoServer:
 
 def _is_kept(loop: Any) -> bool:
     """One worker of each lane is enough where only one runs at a time."""
-    return not loop.name.startswith(("normal-", "urgent-")) or loop.name.endswith("-0")
+    return not loop.name.startswith(("ahead-", "normal-", "urgent-")) or loop.name.endswith("-0")
 

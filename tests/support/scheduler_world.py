@@ -162,7 +162,7 @@ class World:
         messages = (decode(JOB_COMMANDS, record.value) for record in records)
         return sorted(
             (m for m in messages if isinstance(m, kind)),
-            key=lambda m: (getattr(m, "due", NOON), m.job_id, m.attempt),
+            key=lambda m: (getattr(m, "due", NOON), m.job_id, getattr(m, "attempt", 1)),
         )
 
     def kills(self) -> list[tuple[str, str]]:

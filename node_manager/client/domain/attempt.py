@@ -63,6 +63,19 @@ class Seen:
     ended_at: datetime | None = None
     exit_code: int | None = None
     oom_killed: bool = False
+    keep_until: datetime | None = None
+    """Created ahead: without a start by then it is removed."""
+    spec_hash: str | None = None
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A start that will probably come; nothing of it is kept over a crash."""
+
+    start: StartContainer
+    creates: bool
+    keep_until: datetime
+    fetched: bool = False
 
 
 class Accepted(msgspec.Struct, frozen=True, tag="accepted"):
@@ -147,8 +160,8 @@ def key_of_entry(entry: Entry) -> Key:
 class Record:
     """The memory of one attempt.
 
-    `announced` (RUNNING was reported), `signalled` (the stop signal was sent) and `fetched` (the
-    image was asked for) are not kept over a crash: doing any of it twice does no harm.
+    `announced` (RUNNING was reported), `signalled` (the stop signal was sent), `fetched` (the image
+    was asked for) and `hint` are not kept over a crash: doing any of it twice does no harm.
     """
 
     command: StartContainer | None = None
@@ -162,6 +175,7 @@ class Record:
     announced: bool = False
     signalled: bool = False
     fetched: bool = False
+    hint: Hint | None = None
 
     @property
     def epoch(self) -> int:

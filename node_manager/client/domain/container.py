@@ -6,6 +6,7 @@ file, never by a schedule.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -18,8 +19,10 @@ from common.messages import StartContainer
 
 NETWORK = "rota-apps"
 LABEL = "io.rota."
+KEEP_UNTIL, SPEC_HASH = f"{LABEL}keep-until", f"{LABEL}spec-hash"
 LOG_FILE_BYTES = 5 * 1024 * 1024
 LOG_FILES = 2
+_SORTED = msgspec.json.Encoder(order="sorted")
 
 
 class Relaxation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,8 +94,10 @@ class ContainerPlan:
     cpus: float
 
 
-def plan_container(command: StartContainer, owner: Owner, policy: Policy) -> ContainerPlan:
-    """Write the plan of an attempt's container.
+def plan_container(
+    command: StartContainer, owner: Owner, policy: Policy, keep_until: datetime | None = None
+) -> ContainerPlan:
+    """Write the plan of an attempt's container; `keep_until`: it is made for a start to come.
 
     A job without `resources` gets the policy's limits, so that one cannot starve its neighbours.
     """
@@ -102,7 +107,7 @@ def plan_container(command: StartContainer, owner: Owner, policy: Policy) -> Con
         image=command.spec.image,
         command=command.spec.command,
         environment=_environment(command),
-        labels=_labels(command, owner),
+        labels=_labels(command, owner) | _labels_ahead(command, keep_until),
         relaxation=relaxation,
         memory_bytes=command.spec.memory_bytes or relaxation.max_memory_mib * 1024 * 1024,
         cpus=command.spec.cpus or relaxation.max_cpus,
@@ -144,6 +149,21 @@ def _labels(command: StartContainer, owner: Owner) -> dict[str, str]:
     if spec.timeout_s is not None:
         labels["timeout"] = str(spec.timeout_s)
     return {LABEL + name: value for name, value in labels.items()}
+
+
+def hash_of(command: StartContainer) -> str:
+    """Return what tells two starts of one attempt apart: all that the container is made from."""
+    parts = (
+        command.job_id, command.attempt, command.instance_id, command.due, command.ordinal,
+        command.stop_at, command.spec,
+    )  # fmt: skip
+    return hashlib.sha256(_SORTED.encode(parts)).hexdigest()[:16]
+
+
+def _labels_ahead(command: StartContainer, keep_until: datetime | None) -> dict[str, str]:
+    if keep_until is None:
+        return {}
+    return {KEEP_UNTIL: text_of(keep_until), SPEC_HASH: hash_of(command)}
 
 
 def text_of(moment: datetime) -> str:

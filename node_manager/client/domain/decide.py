@@ -25,10 +25,11 @@ from node_manager.client.domain.actions import (
     Wait,
 )
 from node_manager.client.domain.attempt import Ending, Key, Ran, Record, Seen, Status
+from node_manager.client.domain.container import hash_of
+from node_manager.client.domain.ends import deadline_of, was_oom, words_of_end
 
 KEPT_AFTER_END = timedelta(seconds=60)
 RESTART_DELAYS_S = (1, 2, 4, 8, 16, 32, 60)
-KILLED = 137  # 128 + SIGKILL
 KILL_AGAIN = timedelta(seconds=2)
 LEAD_TIME = timedelta(minutes=5)
 """An image is pulled this long before the due time, where the command comes early enough."""
@@ -54,23 +55,6 @@ def decide(key: Key, record: Record, seen: Seen | None, now: datetime) -> Action
             return case.exited(seen)
 
 
-def deadline_of(record: Record, seen: Seen) -> tuple[datetime, StopCause] | None:
-    """Return when the client itself must end the container, and why; None for never.
-
-    The timeout counts from the first start: a restart within the job gains no time.
-    """
-    stop_at, timeout_s = seen.stop_at, seen.timeout_s
-    if record.command is not None and record.command.epoch >= seen.epoch:
-        stop_at, timeout_s = record.command.stop_at, record.command.spec.timeout_s
-    ends: list[tuple[datetime, StopCause]] = []
-    if stop_at is not None:
-        ends.append((stop_at, StopCause.DEADLINE))
-    began = record.ran.started_at if record.ran else seen.started_at
-    if timeout_s is not None and began is not None:
-        ends.append((began + timedelta(seconds=timeout_s), StopCause.TIMEOUT))
-    return min(ends, default=None)
-
-
 def _foreign(key: Key, record: Record, seen: Seen, now: datetime) -> Action:
     """Leave a stranger's container alone, though it bears our name."""
     if record.finished is not None or (record.command is None and record.revoked is None):
@@ -80,18 +64,6 @@ def _foreign(key: Key, record: Record, seen: Seen, now: datetime) -> Action:
         return case.nothing_there()
     words = f"the name {key.name} is taken by a container that is not ours: {seen.container_id}"
     return Finish(case.report(ContainerState.REFUSED, StopCause.CREATE_FAILED, words))
-
-
-def _words_of_end(seen: Seen, cause: StopCause | None) -> str | None:
-    """Explain a SIGKILL that was not ours; not every kernel tells Docker that memory was short."""
-    if cause is not None or seen.oom_killed or seen.exit_code != KILLED:
-        return None
-    return "ended by SIGKILL that the platform did not send: out of memory, or somebody's kill"
-
-
-def _was_oom(seen: Seen | None) -> bool:
-    """Docker flags a container one of whose processes was killed, though it ended well itself."""
-    return seen is not None and seen.oom_killed and seen.exit_code != 0
 
 
 @dataclass(frozen=True)
@@ -126,8 +98,17 @@ class _Case:
         if self.is_revoked():
             return self._stopped_before()
         if command is None:
-            return Wait()
+            return self._ahead()
         return self._too_late() or self._prepare(command.not_before)
+
+    def _ahead(self) -> Action:
+        """Get ready for a start that will probably come."""
+        hint = self.record.hint
+        if hint is None or self.now >= hint.keep_until:
+            return Wait()
+        if hint.creates:
+            return Create()
+        return Wait() if hint.fetched else Fetch()
 
     def _prepare(self, not_before: datetime) -> Action:
         """Pull and create ahead of the due time, but not so early that it lies about for long."""
@@ -146,11 +127,20 @@ class _Case:
         too_late = self._too_late()
         if too_late is not None:
             return too_late
+        if seen.keep_until is not None and self._is_useless(seen, seen.keep_until):
+            return Remove()
         if command is None or command.epoch < seen.epoch:
-            return Wait()  # its command will come again, or the database says that it may go
+            return Wait(seen.keep_until)  # its command comes again, or the database lets it go
         if self.now >= command.not_before:
             return Start()
         return Wait(command.not_before, is_urgent=False)
+
+    def _is_useless(self, seen: Seen, keep_until: datetime) -> bool:
+        """Tell whether what was created ahead waits in vain, or is not what is to be started."""
+        command = self.record.command
+        if command is None:
+            return self.now >= keep_until
+        return seen.spec_hash != hash_of(command)  # the file was edited since
 
     def running(self, seen: Seen) -> Action:
         record, now = self.record, self.now
@@ -170,7 +160,7 @@ class _Case:
     def exited(self, seen: Seen) -> Action:
         if self.record.ending is not None or self.is_revoked() or not self._is_restarted(seen):
             cause = self._end_cause()
-            return Finish(self.report(ContainerState.EXITED, cause, _words_of_end(seen, cause)))
+            return Finish(self.report(ContainerState.EXITED, cause, words_of_end(seen, cause)))
         again = self._restart_at(seen)
         deadline = deadline_of(self.record, seen)
         if deadline is not None and max(again, self.now) >= deadline[0]:
@@ -201,7 +191,7 @@ class _Case:
             stop_cause=stop_cause,
             container_id=seen.container_id if seen else None,
             exit_code=seen.exit_code if seen and is_over else None,
-            oom_killed=_was_oom(seen),
+            oom_killed=was_oom(seen),
             started_at=started_at,
             ended_at=(seen.ended_at if seen and is_over else self.now)
             if state is ContainerState.EXITED

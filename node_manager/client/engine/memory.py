@@ -9,7 +9,7 @@ from datetime import datetime
 
 from common.clock import Clock
 from node_manager.client.domain.attempt import Key, Seen, Status
-from node_manager.client.domain.container import LABEL, ContainerPlan, Owner
+from node_manager.client.domain.container import KEEP_UNTIL, LABEL, SPEC_HASH, ContainerPlan, Owner
 from node_manager.client.engine import (
     ContainerRefusedError,
     EngineUnavailableError,
@@ -85,6 +85,8 @@ class MemoryEngine:
                 timeout_s=int(timeout) if timeout else None,
                 grace_s=int(labels.get(f"{LABEL}grace", "10")),
                 restart=labels.get(f"{LABEL}restart", "never"),
+                keep_until=instant_of(labels.get(KEEP_UNTIL)),
+                spec_hash=labels.get(SPEC_HASH),
             )
             self._containers[plan.name] = _Container(plan, seen)
             self.created.append(plan.name)

@@ -9,10 +9,12 @@ from typing import Any
 from common.jobs import container_name_of
 from node_manager.client.domain.attempt import Key, Seen, Status
 from node_manager.client.domain.container import (
+    KEEP_UNTIL,
     LABEL,
     LOG_FILE_BYTES,
     LOG_FILES,
     NETWORK,
+    SPEC_HASH,
     ContainerPlan,
     Owner,
 )
@@ -66,6 +68,8 @@ def _seen(container_id: str, status: str, labels: Mapping[str, str], **details: 
         timeout_s=_number(labels, "timeout"),
         grace_s=10 if grace_s is None else grace_s,
         restart=labels.get(f"{LABEL}restart", "never"),
+        keep_until=instant_of(labels.get(KEEP_UNTIL)),
+        spec_hash=labels.get(SPEC_HASH),
         **details,
     )
 

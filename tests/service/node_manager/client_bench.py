@@ -20,6 +20,7 @@ from common.messages import (
     decode,
     fixed_topics,
 )
+from node_manager.client.ahead import Ahead, Hints
 from node_manager.client.cleaner import ImageBook
 from node_manager.client.deadlines import Deadlines, Lane
 from node_manager.client.domain.attempt import Key
@@ -68,11 +69,12 @@ class Bench:
         self.logs = LogStore(self.folder / "logs")
         self.images = ImageBook(self.folder / "images.json", self.clock)
         self.register = NameRegister("m1", self.boot_id, "10.0.0.1", self.clock)
+        pulls = Pulls(self.engine, self.images.note_pulled, AtOnce())
         self.agent = Agent(
             Parts(
                 owner=OWNER, policy=self.policy, clock=self.clock, engine=self.engine,
                 journal=self.journal, deadlines=self.deadlines, outbox=self.outbox,
-                pulls=Pulls(self.engine, self.images.note_pulled, AtOnce()), logs=self.logs,
+                pulls=pulls, logs=self.logs, ahead=Ahead(Hints(), self.engine, pulls, self.images),
                 images=self.images, register=self.register,
             )
         )  # fmt: skip
@@ -103,7 +105,7 @@ class Bench:
         """Do everything that is due now, and send what can be sent."""
         for _ in range(50):
             busy = False
-            while self.agent.work_once(Lane.NORMAL, 0.0):
+            while self.agent.work_once(Lane.AHEAD, 0.0):
                 busy = True
             if len(self.outbox):
                 try:

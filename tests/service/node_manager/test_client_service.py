@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from common.bus import Partition, Record
+from common.bus.receive import Received
 from common.errors import Retryable
-from common.messages import ContainerState, StopCause
+from common.messages import ContainerState, RunSpec, StartContainer, StopCause
 from node_manager.client.domain.attempt import Key, Status
 from node_manager.client.domain.container import Owner, Policy
 from node_manager.client.log_store import KEPT_BYTES, LogStore
@@ -258,3 +260,22 @@ def test_logs_are_capped_and_pruned_oldest_first(tmp_path):
     store.prune(KEPT_BYTES)
     assert store.read(KEY, None) is None
     assert store.read(other, None) == b"newer\n"
+
+
+def test_a_start_sent_before_the_machine_was_wiped_is_not_made_again(bench):
+    """It may have happened in the life before; who still wants it sends it again."""
+    def sent(seconds):
+        at_ms = int((NOW + timedelta(seconds=seconds)).timestamp() * 1000)
+        return Record(Partition("node.m1.commands", 0), 0, JOB, b"", at_ms)
+
+    start = StartContainer(
+        node_id="m1", job_id=JOB, attempt=1, epoch=1, instance_id="hall-heating", due=NOW, ordinal=0,
+        not_before=NOW, expires_at=NOW + timedelta(minutes=5), spec=RunSpec(image="app"))
+    bench.agent.handle([Received(start, sent(-5))])
+    bench.restart()
+    bench.agent.handle([Received(start, sent(-5))])
+    bench.work()
+    assert (bench.engine.created, bench.told()) == ([], [])
+    bench.agent.handle([Received(start, sent(15))])
+    bench.work()
+    assert bench.states() == ["RUNNING"]
