@@ -81,7 +81,7 @@ class Announcer:
         return (row for row in rows if row["shard"] in self.scheduler.shards)
 
     def _is_news(self, row: Row) -> bool:
-        return self._announced.get(row["instance_id"]) != row["next_due"]
+        return bool(self._announced.get(row["instance_id"]) != row["next_due"])
 
     def _messages(self, schedules: Iterable[Schedule], *, creates: bool) -> Iterable[PrepareJob]:
         for schedule in schedules:
