@@ -17,6 +17,7 @@ from common.messages import JOB_EVENTS, ContainerChanged, RunningContainer, enco
 from deployment_manager import outgoing
 from deployment_manager.domain.deployment import D, Deployment, Key
 from deployment_manager.fleet import Fleet
+from deployment_manager.marks import Marks
 
 SEND_TIMEOUT_S = 10.0
 STARTS_AT_ONCE = 16
@@ -41,8 +42,7 @@ class Sender:
         self._started_at: dict[Key, tuple[int, float]] = {}
         self._stopped_at: dict[Key, float] = {}
         self._orders: dict[tuple[str, str, int], int] = {}
-        self.told: dict[Key, int] = {}
-        self.commanded: dict[Key, int] = {}
+        self.marks = Marks()
 
     def note(self, deployments: Iterable[Deployment]) -> None:
         """Queue what these, as they are now, want sent."""
@@ -73,8 +73,9 @@ class Sender:
     def forget(self) -> None:
         """Drop everything: the database is read anew."""
         for queue in (self._untold, self._unstarted, self._unstopped, self._started_at,
-                      self._stopped_at, self._orders, self.told, self.commanded):  # fmt: skip
+                      self._stopped_at, self._orders):  # fmt: skip
             queue.clear()
+        self.marks.forget()
 
     def commanded_for_s(self, key: Key) -> float:
         """Return how long ago a start was commanded, as this process knows; 0 if it does not."""
@@ -150,7 +151,7 @@ class Sender:
         for key in _confirmed(sent):
             self._unstarted.pop(key, None)
             if key in epochs:
-                self.commanded[key] = epochs[key]
+                self.marks.note_commanded(key, epochs[key], self._clock.monotonic())
                 self._fleet.note_commanded(key)
         failpoint("deployer.after_command")
 
@@ -185,7 +186,7 @@ class Sender:
             for one in batch
         }
         for key in _confirmed(sent):
-            self.told[key] = self._untold.pop(key).revision
+            self.marks.note_told(self._untold.pop(key), self._clock.monotonic())
         failpoint("deployer.after_tell")
 
     def _command(self, node: str | None, job_id: str, payload: bytes) -> Pending | None:

@@ -23,6 +23,7 @@ from common.messages import KillJob, NodeState, PrepareJob, StartJob
 from deployment_manager import store
 from deployment_manager.domain.deployment import Deployment, fail_kill, kill, tombstone
 from deployment_manager.fleet import Fleet
+from deployment_manager.marks import NOTHING_OWED, Owed
 from deployment_manager.placing import pending_of, place_all
 from deployment_manager.preparing import Preparer
 from deployment_manager.round import Round, Rule
@@ -134,8 +135,9 @@ class Deployer:
                 self.sender.look_again()
             late = [d for d in self.fleet.live.values() if d.is_stop_wanted
                     and self.sender.may_stop_again(d)]  # fmt: skip
-            if late or self.sender.told or self.sender.commanded or not self._is_loaded:
-                self.run(lambda round_: self._insist(round_, late))
+            owed = self.sender.marks.owed(self._clock.monotonic())
+            if late or owed or not self._is_loaded:
+                self.run(lambda round_: self._insist(round_, late), owed=owed)
             else:
                 self.sender.flush()
 
@@ -145,16 +147,18 @@ class Deployer:
             self._fence(transaction)
             transaction.execute("forget_ended", days=FORGET_AFTER_DAYS)
 
-    def run(self, work: Callable[[Round], None], jobs: Collection[str] = ()) -> None:
+    def run(
+        self, work: Callable[[Round], None], jobs: Collection[str] = (), owed: Owed = NOTHING_OWED
+    ) -> None:
         """Do one round in one transaction, then send what it wants sent.
 
-        `jobs` are those the round may ask for though they have ended or are new.
+        `jobs` are those the round may ask for though they have ended or are new; `owed` is marked.
         """
         with self.lock:
             if self._epoch is None and not self.lead():
                 raise NotLeadingError
             try:
-                round_ = self._write(work, jobs)
+                round_ = self._write(work, jobs, owed)
             except Exception:
                 self._lose_track()
                 raise
@@ -162,8 +166,9 @@ class Deployer:
             self.sender.note(round_.outcome)
             self.sender.flush()
 
-    def _write(self, work: Callable[[Round], None], jobs: Collection[str]) -> Round:
-        told, commanded = dict(self.sender.told), dict(self.sender.commanded)
+    def _write(
+        self, work: Callable[[Round], None], jobs: Collection[str], owed: Owed
+    ) -> Round:  # fmt: skip
         with self._database.transaction() as transaction:
             self._fence(transaction)
             if not self._is_loaded:
@@ -172,14 +177,11 @@ class Deployer:
             work(round_)
             store.save(transaction, round_, self._clock.now())
             failpoint("deployer.after_insert")
-            store.mark_told(transaction, told)
-            store.mark_commanded(transaction, commanded)
+            store.mark_told(transaction, owed.told)
+            store.mark_commanded(transaction, owed.commanded)
             failpoint("deployer.before_commit")
-        for key, revision in told.items():
-            if self.sender.told.get(key) == revision:
-                del self.sender.told[key]
-        for key in commanded:
-            self.sender.commanded.pop(key, None)
+        self.sender.marks.settle(owed)
+        self.sender.marks.note_written(round_.changed.values())
         return round_
 
     def _load(self, transaction: Transaction) -> None:

@@ -194,6 +194,7 @@ def test_kafka_away_loses_nothing(bench):
     bench.step()
     assert bench.started(job_id="b.1.0")
     assert bench.state("b.1.0") == "STARTING"
+    bench.pass_time(6)
     bench.step()
     assert bench.database.row("b.1.0")["is_commanded"]
     assert len(bench.commands("m1")) == 2
