@@ -1,7 +1,7 @@
 """What Kafka has of a deployment and its row does not say yet.
 
-A mark only saves sending again after a restart, which does no harm. So it waits: most rows are soon
-written anew, which makes the mark void or tells the same, and a placement costs one write, not three.
+A mark only saves sending again after a restart, which does no harm. So it waits: most rows
+are soon written anew, which makes the mark void or tells the same: one write, not three.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from deployment_manager.domain.deployment import Deployment, Key
 
 AFTER_S = 5.0
-"""A live deployment that has not changed for so long is marked; an ended one with the next sweep."""
+"""A live deployment is marked when it has not changed for so long, an ended one at once."""
 
 
 @dataclass(frozen=True)
