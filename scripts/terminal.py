@@ -19,16 +19,15 @@ from rich.text import Text
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "screenshots"
-WIDTH = 118
 _FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)  # would be fetched from elsewhere
 SCREENS = {
     "status": "rota platform status -f {file}",
     "plan": "rota platform plan -f {file}",
     "doctor": "rota platform doctor -f {file}",
-    "jobs": "rota job list --limit 12",
+    "jobs": "rota job list --limit 8 --no-upcoming",
     "explain": "rota job explain {job}",
-    "top": "rota top --rounds 1",
-    "problems": "rota schedule validate docs/examples/broken.yml",
+    "nodes": "rota node list",
+    "services": "rota service list",
 }
 
 
@@ -38,7 +37,7 @@ def main() -> int:
         print("usage: python -m scripts.terminal platform.yml", file=sys.stderr)
         return 2
     file = Path(sys.argv[1]).resolve()
-    job = _type("rota job list --limit 1 -o name --no-upcoming").split()[-1]
+    job = _type("rota job list --limit 1 --state SUCCEEDED -o name --no-upcoming").split()[-1]
     for name, command in SCREENS.items():
         said = _type(command.format(file=file, job=job))
         shown = command.format(file=file.name, job=job)
@@ -55,9 +54,10 @@ def _type(command: str) -> str:
 
 
 def _draw(target: Path, command: str, said: str) -> None:
-    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
+    width = max(len(line) for line in [f"$ {command}", *said.splitlines()])
+    console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
     console.print(Text(f"$ {command}", style="bold"))
-    console.print(Text(said.rstrip()), soft_wrap=False)
+    console.print(Text(said.rstrip()))
     drawn = console.export_svg(title="rota", theme=DIMMED_MONOKAI, unique_id=target.stem)
     target.write_text(_FONT.sub("", drawn), encoding="utf-8")
     print(f"wrote {target.name}")
