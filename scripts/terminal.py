@@ -22,12 +22,8 @@ FOLDER = ROOT / "docs" / "screenshots"
 _FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)  # would be fetched from elsewhere
 SCREENS = {
     "status": "rota platform status -f {file}",
-    "plan": "rota platform plan -f {file}",
-    "doctor": "rota platform doctor -f {file}",
     "jobs": "rota job list --limit 8 --no-upcoming",
     "explain": "rota job explain {job}",
-    "nodes": "rota node list",
-    "services": "rota service list",
 }
 
 
