@@ -103,11 +103,14 @@ def _parts(context: Context, doors: _Doors, publish: Callable[[], None], *, is_t
     loads, monitor = Loads(), HeartbeatMonitor(doors.bus, doors.producer)
     people = People(database)
     allowed = [each.strip() for each in context.settings.text("IMAGE_ALLOW", "*").split(",")]
+    names = context.settings.optional("APP_SECRETS")  # of secrets; None: not known here
+    secrets = None if names is None else names.split()
     return Parts(
         database=database, screens=doors.screens, clock=clock, people=people, loads=loads,
         monitor=monitor, letters=DeadLetters(doors.bus),
         feed=Feed(database, clock, sources_of(database, loads, monitor, clock)),
-        schedules=Schedules(database, publish, allowed), asks=Asks(database, clock, publish),
+        schedules=Schedules(database, publish, allowed, secrets),
+        asks=Asks(database, clock, publish),
         versions=Versions(database, publish), registry=Registry(database, people),
         client_token=_secret(context.settings, "CLIENT_TOKEN"), is_tls=is_tls,
         stopping=context.stopping,

@@ -27,6 +27,7 @@ from application_manager.domain.plan import (
 )
 from application_manager.transactions import in_transaction
 from common.db import Database, Transaction
+from common.documents.checker import did_you_mean
 from common.errors import Permanent
 from common.failpoints import failpoint
 from common.schedule import InstanceSpec, Problem, load_many
@@ -76,10 +77,12 @@ class Schedules:
         database: Database,
         on_change: Callable[[], None],
         allowed_images: Sequence[str] = ("*",),
+        secrets: Sequence[str] | None = None,
     ) -> None:
         self._database = database
         self._on_change = on_change
         self._allowed_images = tuple(allowed_images)
+        self._secrets = secrets  # None: it is not known here which there are
 
     def plan(self, upload: Upload) -> Plan:
         """Tell what applying would do; raises `InvalidFilesError` with every problem."""
@@ -172,7 +175,29 @@ class Schedules:
         plan = make_plan(loaded.instances, stored, store.applications(transaction), removed)
         _refuse_cycles(transaction, upload, plan)
         self._refuse_images(upload, plan)
+        self._refuse_secrets(upload, plan, loaded.instances)
         return plan
+
+    def _refuse_secrets(
+        self, upload: Upload, plan: Plan, instances: Sequence[InstanceSpec]
+    ) -> None:
+        """Only secrets that the machines have; what is stored already stays."""
+        if self._secrets is None:
+            return
+        changed = {change.instance_id for change in plan.changes
+                   if change.kind in (Kind.ADDED, Kind.CHANGED)}  # fmt: skip
+        problems = [
+            Problem(*place_of(upload.files, spec.id), "secrets", "unknown_secret",
+                    f"{spec.id}: the platform has no secret {name!r}",
+                    did_you_mean(name, self._secrets)
+                    or f"rota platform secrets set {name}, then rota platform up")
+            for spec in instances
+            if spec.id in changed
+            for name in spec.secrets
+            if name not in self._secrets
+        ]  # fmt: skip
+        if problems:
+            raise InvalidFilesError(problems)
 
     def _refuse_images(self, upload: Upload, plan: Plan) -> None:
         """Only images that the operator allows are run; what is stored already stays."""

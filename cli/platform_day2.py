@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,13 +16,16 @@ from cli.platform_run import bring_up
 from common.ssh.paramiko_door import ParamikoDoor
 from platform_initializer.up import Wishes
 
+if TYPE_CHECKING:
+    from common.secret import Secret
+
 _FINDINGS = tuple(
     Column(key, key) for key in ("code", "severity", "machine", "title", "evidence", "fix")
 )
 
 
 _REVISIONS = tuple(Column(key, key) for key in ("number", "at", "changes", "images"))
-secrets = typer.Typer(no_args_is_help=True, help="Change the platform's passwords and keys.")
+secrets = typer.Typer(no_args_is_help=True, help="Passwords and keys; secrets of apps.")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,6 +35,8 @@ def add_to(app: typer.Typer) -> None:
     app.command()(revisions)
     app.command()(rollback)
     secrets.command("rotate")(rotate)
+    for verb, name in ((set_secret, "set"), (remove_secret, "remove"), (list_secrets, "list")):
+        secrets.command(name)(verb)
     app.add_typer(secrets, name="secrets")
 
 
@@ -72,6 +77,49 @@ def rotate(file: File = None, yes: Yes = False) -> None:
     result = bring_up(description, Wishes("secrets rotate"))
     print(f"{len(names)} secrets are new, {result.steps_done} changes, {result.seconds:.0f} s",
           file=sys.stderr)  # fmt: skip
+
+
+Name = Annotated[str, typer.Argument(help="the secret's name, as schedule files say it")]
+
+
+def set_secret(name: Name, file: File = None) -> None:
+    """Keep a secret of apps, read from stdin; `rota platform up` brings it to the machines.
+
+    An app that names it finds it as /run/secrets/NAME. Example:
+    rota platform secrets set db-password < password.txt
+    """
+    from common.secret import Secret
+
+    value = sys.stdin.read().removesuffix("\n")
+    if not value:
+        raise CliError(
+            "there is nothing on stdin", why=f"the value of {name} is read from it",
+            next_command=f"rota platform secrets set {name} < FILE", exit_code=ExitCode.USAGE,
+        )  # fmt: skip
+    _keep(name, Secret(value), file)
+
+
+def remove_secret(name: Name, file: File = None) -> None:
+    """Forget a secret of apps; `rota platform up` takes it off the machines."""
+    _keep(name, None, file)
+
+
+def list_secrets(file: File = None, output: Output = Format.TABLE) -> None:
+    """Name the secrets of apps; their values are not told."""
+    from platform_initializer.secret_store import SecretStore
+
+    with translated():
+        names = sorted(SecretStore(described(file).store).app_secrets())
+    print_rows([{"name": name} for name in names], (Column("name", "name"),), output, "name")
+
+
+def _keep(name: str, value: Secret | None, file: File) -> None:
+    from platform_initializer.secret_store import SecretStore
+
+    with translated():
+        SecretStore(described(file).store).set_app_secret(name, value)
+    done = "forgotten" if value is None else "kept"
+    print(f"{name} is {done}; next: rota platform up", file=sys.stderr)
 
 
 def revisions(file: File = None, output: Output = Format.TABLE) -> None:

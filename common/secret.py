@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+APP_SECRETS = "/etc/rota/app-secrets"
+"""Where a machine has the files of apps' secrets: the folder is open to root alone."""
+
 
 class Secret:
     """A text that prints as ``***``; `reveal` gives it to the door that needs it."""

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from common.errors import RotaError
+from common.secret import APP_SECRETS
 from common.ssh import SshConnection, SshStream, SshUnreachableError
 from platform_initializer.errors import Failure, LockHeldError, MachineError
 
@@ -185,7 +186,7 @@ def _folder_entry(folder: str, file: RemoteFile) -> tarfile.TarInfo:
     entry = tarfile.TarInfo(folder)
     entry.type = tarfile.DIRTYPE
     entry.mode = 0o755
-    if folder == "etc/rota/secrets":
+    if folder in {"etc/rota/secrets", APP_SECRETS.lstrip("/")}:
         entry.mode = 0o700
     elif folder.startswith("etc/rota/secrets/"):
         entry.mode, entry.uid, entry.gid = 0o500, file.uid, file.uid

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import secrets
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.errors import ConfigError
+from common.schedule.values import SECRET_NAME
 from common.secret import Secret
 from platform_initializer.certificates import Pair, is_good, issue, make_authority
 from platform_initializer.sealing import read_passphrase, seal, unseal
@@ -35,6 +37,7 @@ _WORDS = (
     "admin_password", "api_token", "client_token",
 )  # fmt: skip
 _SHOWN = "admin_password_shown"
+_OF_APPS = "app/"  # before a secret's own name
 
 
 class SecretStore:
@@ -99,13 +102,28 @@ class SecretStore:
 
     def certificates(self) -> Mapping[str, str]:
         """Return the certificates (no keys) by name: the authority's and the servers'."""
-        return {name: text for name, text in self._values.items() if name.endswith("_cert")}
+        return {name: text for name, text in self._values.items()
+                if name.endswith("_cert") and not name.startswith(_OF_APPS)}  # fmt: skip
 
     def drop_certificates(self, names: Iterable[str]) -> None:
         """Forget servers' certificates with their keys; `certify` makes new ones."""
         for name in names:
             self._values.pop(name, None)
             self._values.pop(name.removesuffix("_cert") + "_key", None)
+        self._save()
+
+    def app_secrets(self) -> dict[str, str]:
+        """Reveal the secrets of apps, by name, for the files on the machines."""
+        return {name.removeprefix(_OF_APPS): value for name, value in self._values.items()
+                if name.startswith(_OF_APPS)}  # fmt: skip
+
+    def set_app_secret(self, name: str, value: Secret | None) -> None:
+        """Keep a secret of apps, or forget it (None); the machines hear of it with `up`."""
+        if re.fullmatch(SECRET_NAME, name) is None:
+            raise ConfigError(f"{name!r} is no name of a secret: small letters, digits and . _ -")
+        self._values.pop(_OF_APPS + name, None)
+        if value is not None:
+            self._values[_OF_APPS + name] = value.reveal()
         self._save()
 
     def rotate(self) -> list[str]:

@@ -66,6 +66,7 @@ class World:
             publish=self.description.publish,
             kafka_cluster_id=self.store.text("kafka_cluster_id"),
             images={name: self.images[reference].image_id for name, reference in OURS.items()},
+            app_secrets=tuple(sorted(self.store.app_secrets())),
         )
 
     def container(self, service: str, machine: str) -> ContainerSpec:

@@ -25,7 +25,8 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a container needs to run; the same for every job of one schedule version.
 
     `memory_bytes` and `cpus` are both the request that placement counts and the container's limit.
-    `timeout_s` counts from container start; `grace_s` lies between stop signal and SIGKILL.
+    `secrets` are names: what they stand for is on the machines alone, and reaches the container as
+    files. `timeout_s` counts from container start; `grace_s` lies between stop signal and SIGKILL.
     """
 
     image: str
@@ -33,6 +34,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str] = {}
     place: str | None = None
     sensors: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
     machine: Literal["standalone", "shared"] = "shared"
     node_labels: dict[str, LabelRule] = {}
     cpus: float | None = None

@@ -65,6 +65,7 @@ App = Annotated[
     str, _text(values.APP, "an application of the repository, or an inline image",
                "heating-control", "registry/heating:1.4")
 ]  # fmt: skip
+SecretName = Annotated[str, _text(values.SECRET_NAME, "a secret of the platform", "db-password")]
 Url = Annotated[str, _text(values.URL, "where to post", "https://hooks.example/ops")]
 Size = Annotated[str, _text(values.SIZE, "digits and KiB, MiB or GiB", "128MiB")]
 Zone = Annotated[str, Shape("an IANA time zone", examples=("Asia/Kolkata",))]
@@ -137,6 +138,7 @@ class InstanceDefaults(TypedDict, total=False):
     env: dict[str, Plain]
     place: str
     sensors: dict[str, Plain]
+    secrets: SecretName | list[SecretName]
     instances: Annotated[int, Shape(least=1, most=1000)]
     machine: Machine
     node: NodeKeys

@@ -164,6 +164,19 @@ def _node(checker: Checker, node: Node, path: str) -> dict[str, LabelRule]:
     return _labels(checker, inner["labels"], join(path, "labels")) if "labels" in inner else {}
 
 
+def _secrets(checker: Checker, node: Node, path: str) -> tuple[str, ...]:
+    """Read names of secrets; each becomes a file in the container."""
+    names: list[str] = []
+    for item, where in checker.items(node, path):
+        name = checker.text(item, where)
+        if name is not None and re.fullmatch(values.SECRET_NAME, name) is None:
+            checker.add(item, where, "bad_value", f"{shorten(name)!r} is no name of a secret",
+                        hint="small letters, digits and . _ -, at most 63")  # fmt: skip
+        elif name is not None:
+            names.append(name)
+    return tuple(dict.fromkeys(names))
+
+
 def _resources(checker: Checker, node: Node, path: str) -> dict[str, Any]:
     inner = checker.mapping(node, path, keys_of(ResourceKeys))
     found: dict[str, Any] = {}
@@ -237,6 +250,7 @@ _READERS: dict[str, Callable[[Checker, Node, str], Any]] = {
     "env": _texts(values.NAME, "letters, digits and _, not beginning with a digit"),
     "place": _place,
     "sensors": _texts(values.SENSOR, "letters, digits, _ and -, not beginning with a digit"),
+    "secrets": _secrets,
     "node": _node,
     "resources": _resources,
     "timezone": read_timezone,

@@ -68,6 +68,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     env: dict[str, str] = {}
     place: str | None = None
     sensors: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
     instances: int = 1
     machine: Machine = "shared"
     node_labels: dict[str, LabelRule] = {}

@@ -16,6 +16,7 @@ NAME = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
 SENSOR = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
 LABEL = r"[A-Za-z0-9_./-]{1,128}"
 APP = r"\S{1,255}"
+SECRET_NAME = r"[a-z0-9][a-z0-9._-]{0,62}"  # noqa: S105 - a pattern
 URL = r"https?://\S+"
 TIME = r"([01][0-9]|2[0-3]):([0-5][0-9])(:([0-5][0-9]))?"
 END_TIME = rf"{TIME}|{MIDNIGHT_AFTER}"

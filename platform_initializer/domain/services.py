@@ -39,6 +39,8 @@ class Site:
     kafka_cluster_id: str
     images: Mapping[str, str]
     """Image ids by name: kafka, mysql, services."""
+    app_secrets: tuple[str, ...] | None = None
+    """Names of apps' secrets; None: nobody knows them here."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,8 @@ def _service(service: str, site: Site, place: Place) -> ContainerSpec:
                 "ROTA_API_TOKEN_FILE": f"{SECRETS}/api_token",
                 "ROTA_CLIENT_TOKEN_FILE": f"{SECRETS}/client_token",
             }
+            if site.app_secrets is not None:
+                settings["ROTA_APP_SECRETS"] = " ".join(site.app_secrets)
         case "client":
             command = "node_manager.client"
             settings |= _client_settings(site, place)

@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 from common.sampler import SAMPLER_SCRIPT
+from common.secret import APP_SECRETS
 from platform_initializer.domain.steps import Phase, Step
-from platform_initializer.host import RemoteFile
+from platform_initializer.host import Host, RemoteFile
 from platform_initializer.world import MAP, SAMPLER_HOME, SAMPLER_PATH, World, digest
 
 
 def plan(world: World, machine: str) -> list[Step]:
     """Return the step, if any file is absent or differs in content, mode or owner."""
-    differing = [file for file in wanted_files(world, machine) if _differs(world, machine, file)]
+    wanted = wanted_files(world, machine)
+    differing = [file for file in wanted if _differs(world, machine, file)]
+    return [*_installed(world, machine, differing), *_removed(world, machine, wanted)]
+
+
+def _removed(world: World, machine: str, wanted: list[RemoteFile]) -> list[Step]:
+    """Take away secrets of apps that are there no more."""
+    paths = {file.path for file in wanted}
+    gone = sorted(path for path in world.facts[machine].files
+                  if path.startswith(f"{APP_SECRETS}/") and path not in paths)  # fmt: skip
+    if not gone:
+        return []
+    host = world.hosts[machine]
+    reason = "no longer kept: " + ", ".join(path.rsplit("/", 1)[-1] for path in gone)
+    return [Step(f"secrets@{machine}", machine, Phase.FILES, "remove secrets of apps", reason,
+                 lambda: _remove(host, gone))]  # fmt: skip
+
+
+def _remove(host: Host, paths: list[str]) -> None:
+    host.script("removing secrets of apps", 'rm -f -- "$@"', *paths)
+
+
+def _installed(world: World, machine: str, differing: list[RemoteFile]) -> list[Step]:
     if not differing:
         return []
     host = world.hosts[machine]
@@ -32,6 +55,10 @@ def wanted_files(world: World, machine: str) -> list[RemoteFile]:
     ]  # fmt: skip
     for service in services_on(world, machine):
         files += world.secret_files(service)
+    files += [  # the app's user is the image's business; the folder is open to root alone
+        RemoteFile(f"{APP_SECRETS}/{name}", value.encode(), 0o444)
+        for name, value in sorted(world.store.app_secrets().items())
+    ]
     return files
 
 

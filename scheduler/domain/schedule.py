@@ -37,7 +37,8 @@ class Definition:
         spec = self.spec
         return RunSpec(
             image=self.image, command=self.command, env=spec.env, place=spec.place,
-            sensors=spec.sensors, machine=spec.machine, node_labels=spec.node_labels,
+            sensors=spec.sensors, secrets=spec.secrets, machine=spec.machine,
+            node_labels=spec.node_labels,
             cpus=spec.cpus, memory_bytes=spec.memory_bytes, timeout_s=spec.timeout_s,
             grace_s=spec.grace_s, restart=spec.restart, priority=spec.priority,
         )  # fmt: skip

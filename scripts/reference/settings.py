@@ -20,6 +20,7 @@ _WHO = {"common": "every service", "platform_initializer": "the setup of topics"
 MEANINGS = {
     "ADMIN_PASSWORD": "the first user's password; only read while there is no user",
     "API_TOKEN": "the first API token, made with the first user",
+    "APP_SECRETS": "names of the secrets that apps may ask for; absent: not checked",
     "BUILD": "what `/version` and `rota service list -o wide` call this build",
     "CLIENT_ADDRESS": "where other machines reach this one",
     "CLIENT_BIND": "the address the log port listens on",

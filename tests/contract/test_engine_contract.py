@@ -82,6 +82,36 @@ def wait_for_end(engine, name):
     return engine.inspect(name)
 
 
+def test_a_secret_is_a_file_that_the_app_may_read_and_nothing_else_tells(owner, tmp_path):
+    ensure_image("demo-app")
+    canary = secrets.token_hex(16)
+    folder = tmp_path / "app-secrets"
+    folder.mkdir(mode=0o700)
+    (folder / "db-password").write_text(canary)
+    (folder / "db-password").chmod(0o444)
+    door = DockerEngine(owner)
+    try:
+        start = start_of(owner.node_id, f"{owner.node_id}-a.0", "forever",
+                         spec={"secrets": ("db-password",)})
+        made = plan_container(start, owner, Policy(secrets_folder=str(folder)))
+        door.create(made)
+        door.start(made.name)
+        inside = ["docker", "exec", made.name, "cat", "/run/secrets/db-password"]
+        assert subprocess.run(inside, capture_output=True, text=True, check=True).stdout == canary
+        written = ["docker", "exec", made.name, "sh", "-c", "echo x > /run/secrets/db-password"]
+        assert subprocess.run(written, capture_output=True, check=False).returncode != 0
+        told = subprocess.run(["docker", "inspect", made.name], capture_output=True, text=True, check=True)
+        logs = subprocess.run(["docker", "logs", made.name], capture_output=True, text=True, check=True)
+        assert canary not in told.stdout + logs.stdout + logs.stderr + repr(made)
+        missing = start_of(owner.node_id, f"{owner.node_id}-b.0", "forever", spec={"secrets": ("no",)})
+        with pytest.raises(ContainerRefusedError, match="app-secrets/no"):
+            door.create(plan_container(missing, owner, Policy(secrets_folder=str(folder))))
+        assert not (folder / "no").exists()
+    finally:
+        door.close()
+        remove_containers_of(owner.node_id)
+
+
 def test_a_taken_name_is_told(engine, owner):
     made, _ = plan(owner)
     engine.create(made)

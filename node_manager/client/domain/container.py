@@ -7,7 +7,7 @@ file, never by a schedule.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -16,12 +16,14 @@ import msgspec
 from common.errors import ConfigError
 from common.jobs import container_name_of
 from common.messages import StartContainer
+from common.secret import APP_SECRETS
 
 NETWORK = "rota-apps"
 LABEL = "io.rota."
 KEEP_UNTIL, SPEC_HASH = f"{LABEL}keep-until", f"{LABEL}spec-hash"
 LOG_FILE_BYTES = 5 * 1024 * 1024
 LOG_FILES = 2
+SECRETS_INSIDE = "/run/secrets"
 _SORTED = msgspec.json.Encoder(order="sorted")
 
 
@@ -46,11 +48,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The operator's policy file: a default, and exceptions by image pattern (first match).
 
     Patterns are shell-like (``rota/demo-app:*``). Images that match none of `allowed` do not run.
+    The files of apps' secrets are in `secrets_folder`, each under its secret's name.
     """
 
     allowed: tuple[str, ...] = ("*",)
     default: Relaxation = Relaxation()
     images: dict[str, Relaxation] = {}
+    secrets_folder: str = APP_SECRETS
 
     def for_image(self, image: str) -> Relaxation:
         """Return what holds for an image."""
@@ -92,6 +96,8 @@ class ContainerPlan:
     relaxation: Relaxation
     memory_bytes: int
     cpus: float
+    secret_files: dict[str, str] = field(default_factory=dict)
+    """Files of the machine, and where the container finds them, to be read alone."""
 
 
 def plan_container(
@@ -111,6 +117,10 @@ def plan_container(
         relaxation=relaxation,
         memory_bytes=command.spec.memory_bytes or relaxation.max_memory_mib * 1024 * 1024,
         cpus=command.spec.cpus or relaxation.max_cpus,
+        secret_files={
+            f"{policy.secrets_folder}/{name}": f"{SECRETS_INSIDE}/{name}"
+            for name in command.spec.secrets
+        },
     )
 
 

@@ -114,6 +114,10 @@ def host_options(plan: ContainerPlan, machine_cpus: float) -> dict[str, Any]:
         "init": True,
         "network_mode": relaxation.network,
         "binds": [f"{outside}:{inside}" for outside, inside in relaxation.volumes.items()],
+        "mounts": [  # unlike binds, a file that is not there is an error
+            {"Type": "bind", "Source": outside, "Target": inside, "ReadOnly": True}
+            for outside, inside in plan.secret_files.items()
+        ],
         "restart_policy": {"Name": "no"},
         "log_config": {
             "Type": "json-file",

@@ -158,7 +158,9 @@ class World:
 
 
 @contextmanager
-def world(allowed: Sequence[str] = ("*",), **changes: Any) -> Iterator[World]:
+def world(
+    allowed: Sequence[str] = ("*",), secrets: Sequence[str] | None = None, **changes: Any
+) -> Iterator[World]:
     clock = ManualClock(NOON)
     server = MemoryServer(clock, lock_wait_s=1.0)
     for database, package in PACKAGES.items():
@@ -176,7 +178,7 @@ def world(allowed: Sequence[str] = ("*",), **changes: Any) -> Iterator[World]:
     parts = replace(Parts(
         database=database, screens=screens, clock=clock, people=people, loads=loads, monitor=monitor, feed=feed,
         letters=DeadLetters(bus),
-        schedules=Schedules(database, lambda: wakes.append(1), allowed),
+        schedules=Schedules(database, lambda: wakes.append(1), allowed, secrets),
         asks=Asks(database, clock, lambda: wakes.append(1)),
         versions=Versions(database, lambda: wakes.append(1)), registry=Registry(database, people),
         client_token=Secret("client-token"),

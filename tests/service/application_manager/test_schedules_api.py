@@ -211,3 +211,15 @@ def test_only_images_that_the_operator_allows_are_taken() -> None:
             ("image_not_allowed", 3), ("image_not_allowed", 7)
         ]  # fmt: skip
         assert made.get("/schedules/a")["image"] == "rota/demo-app:dev"
+
+
+def test_a_secret_that_the_platform_does_not_have_is_named_and_what_is_stored_stays() -> None:
+    with world_of(secrets=["db-password"]) as made:
+        assert made.apply(schedule_file("a", more="secrets: [db-password]")).status_code == 200
+        errors = made.apply(schedule_file("b", more="secrets: [db-pasword, other]")).json()["errors"]
+        assert [(e["code"], e["line"], e["hint"]) for e in errors] == [
+            ("unknown_secret", 3, "did you mean `db-password`?"),
+            ("unknown_secret", 3, "rota platform secrets set other, then rota platform up"),
+        ]  # fmt: skip
+    with world_of() as made:  # where nobody knows the names, its machine will tell
+        assert made.apply(schedule_file("a", more="secrets: [other]")).status_code == 200

@@ -1,15 +1,20 @@
 """The plan: complete on bare machines, empty when nothing differs, exact when one thing does."""
 
+import io
+import tarfile
 from dataclasses import replace
 
 import pytest
 
+from common.errors import ConfigError
+from common.secret import Secret
 from platform_initializer.domain.description import ServiceWish
 from platform_initializer.domain.facts import FileFact
 from platform_initializer.domain.steps import Risk
 from platform_initializer.errors import MachineError
+from platform_initializer.host import archive
 from platform_initializer.planning import plan
-from platform_initializer.steps import guards
+from platform_initializer.steps import configuration, guards
 from tests.unit.platform_initializer.worlds import APP, change, converged, world
 
 MAP = "/etc/rota/platform.json"
@@ -185,3 +190,35 @@ def test_one_more_machine_is_made_and_only_its_consumers_learn_of_it(tmp_path):
     assert {"docker@m4", "files@m4", "client@m4"} <= new
     assert steps - new == {"files@m1", "files@m2", "files@m3", "guards@m1", "guards@m2", "guards@m3",
                            "topics", "node_manager@m3"}
+
+
+def test_a_secret_of_apps_is_brought_to_every_machine_told_nowhere_and_taken_away_again(
+    bare, done
+):
+    canary = "canary-4711"
+    done.store.set_app_secret("db-password", Secret(canary))
+    steps = plan(done)
+    assert {"files@m1", "files@m2", "files@m3"} <= keys(steps)
+    assert canary not in repr(steps) + repr(done.container("application_manager", "m3"))
+    assert ("ROTA_APP_SECRETS", "db-password") in done.container("application_manager", "m3").settings
+    files = {file.path: file for file in configuration.wanted_files(done, "m1")}
+    file = files["/etc/rota/app-secrets/db-password"]
+    assert (file.content, file.mode, file.uid) == (canary.encode(), 0o444, 0)
+    with tarfile.open(fileobj=io.BytesIO(archive([file]))) as tar:
+        folder = tar.getmember("etc/rota/app-secrets")
+        assert (folder.mode, folder.uid) == (0o700, 0)
+    there = converged(bare)
+    assert plan(there) == []
+    there.store.set_app_secret("db-password", None)
+    assert {"secrets@m1", "secrets@m2", "secrets@m3"} <= keys(plan(there))
+    assert "db-password" not in repr(configuration.wanted_files(there, "m1"))
+
+
+def test_rotating_the_platforms_secrets_leaves_those_of_apps(bare):
+    bare.store.set_app_secret("db-password", Secret("x"))
+    bare.store.rotate()
+    assert bare.store.app_secrets() == {"db-password": "x"}
+    bare.store.set_app_secret("db_cert", Secret("canary"))
+    assert "canary" not in repr(bare.store.certificates())
+    with pytest.raises(ConfigError, match="no name of a secret"):
+        bare.store.set_app_secret("../etc/passwd", Secret("x"))

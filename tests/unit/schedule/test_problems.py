@@ -118,6 +118,8 @@ def test_what_a_clock_change_leaves_nothing_of_can_never_be_due(zone: str, keys:
         (f"env: {{A: ~}}, {DAILY}", [(3, 30, "instances[0].env.A", "null")]),
         (f"env: {{A: [x]}}, {DAILY}", [(3, 30, "instances[0].env.A", "wrong_type")]),
         (f"env: {{A-B: x}}, {DAILY}", [(3, 27, "instances[0].env.A-B", "bad_name")]),
+        (f"secrets: [db-password, A], {DAILY}", [(3, 44, "instances[0].secrets[1]", "bad_value")]),
+        (f"secrets: {{a: b}}, {DAILY}", [(3, 30, "instances[0].secrets", "wrong_type")]),
         (f"sensors: {{1: x}}, {DAILY}", [(3, 31, "instances[0].sensors.1", "bad_name")]),
         (f"place: ~, {DAILY}", [(3, 28, "instances[0].place", "null")]),
         (f"place: 7, {DAILY}", [(3, 28, "instances[0].place", "wrong_type")]),
