@@ -5,6 +5,7 @@ import io
 from rich.console import Console
 
 from cli.platform_progress import MOST_ROWS, TableProgress
+from cli.platform_status import picture
 from platform_initializer.domain.steps import Phase, Step
 from platform_initializer.errors import Failure
 
@@ -68,3 +69,22 @@ def test_many_machines_are_folded_and_those_that_need_eyes_stay():
     assert len(lines) == MOST_ROWS + 3
     assert lines[1].startswith("m40")
     assert lines[-2] == "and 24 more: 24 done"
+
+
+def test_what_is_not_well_stands_out_in_the_status():
+    found = {
+        "platform": "acme", "url": "https://10.0.0.1:8443", "kafka": None,
+        "machines": [{"machine": "m1", "address": "10.0.0.1", "state": "reachable", "docker": "24",
+                      "cpus": 2, "memory_mb": 2048, "detail": None}],
+        "services": [
+            {"machine": "m1", "service": "kafka", "state": "running", "health": "healthy",
+             "restarts": 0, "image": "a", "started_at": None, "detail": None},
+            {"machine": "m1", "service": "scheduler", "state": "running", "health": "not ready",
+             "restarts": 3, "image": "b", "started_at": None, "detail": "mysql: refused"}],
+    }  # fmt: skip
+    console = Console(width=110, file=io.StringIO(), color_system=None)
+    console.print(picture(found, "09:41:00"))
+    shown = console.file.getvalue()
+    assert "page https://10.0.0.1:8443   kafka -" in shown
+    assert "mysql: refused" in shown
+    assert "1 of 2 services are well" in shown
