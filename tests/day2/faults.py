@@ -36,7 +36,7 @@ FAULTS = (
     Fault("F502", "m1", "rm /etc/rota/platform.json"),
     Fault("F501", "m1", "chmod 644 /etc/rota/secrets/client/client_token"),
     Fault("F504", "m1", "chmod 666 /var/lib/rota-sampler/.ssh/authorized_keys"),
-    Fault("F503", "m1", "userdel rota-sampler"),
+    Fault("F503", "m1", "userdel -f rota-sampler"),
     Fault("S409", "m1", "systemctl stop rota-watchdog.service"),
     Fault("S410", "m1", "iptables -F ROTA-HOST"),
     Fault("N302", "m2", "iptables -I OUTPUT -p tcp --dport 9092 -d {m1} -j DROP",
@@ -67,12 +67,14 @@ ALONE = (
 @contextmanager
 def seeded(operator: Operator, faults: tuple[Fault, ...]) -> Iterator[None]:
     """Put the faults on the machines; take away what `up` is not to mend."""
+    there: list[Fault] = []
     try:
         for fault in faults:
             operator.on_machine(fault.machine, "sh", "-c", _filled(operator, fault.seed))
+            there.append(fault)
         yield
     finally:
-        for fault in reversed(faults):
+        for fault in reversed(there):
             if fault.undo:
                 operator.on_machine(fault.machine, "sh", "-c", _filled(operator, fault.undo))
 

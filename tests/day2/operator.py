@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import pty
 import re
-import secrets as random_names
 import select
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from images.machine_run import MachineRun, machine_run_args
 from platform_initializer.machines.docker import fingerprint_of
@@ -24,7 +23,7 @@ ARGV = (sys.executable, "-m", "cli")
 class Operator(Platform):
     """Machines are containers named m1, m2...; all go when the test is over."""
 
-    tag: str = field(default_factory=lambda: random_names.token_hex(3))
+    tag: str = "0"
 
     def __post_init__(self) -> None:
         self.made: list[str] = []
@@ -36,7 +35,10 @@ class Operator(Platform):
         os.environ["ROTA_PASSPHRASE_FILE"] = str(passphrase)
 
     def make_machine(self, name: str, memory: str = "3g") -> str:
-        """Start a bare machine; return its address."""
+        """Start a bare machine, if it is not there; return its address."""
+        if subprocess.run(["docker", "inspect", self.container_of(name)], check=False,
+                          capture_output=True).returncode == 0:  # fmt: skip
+            return self.address(name)
         key = (self.folder / "key.pub").read_text().strip()
         run = MachineRun(name=f"rota-day2-{self.tag}-{name}", authorized_key=key, memory=memory,
                          labels={"io.rota.platform": self.name})  # fmt: skip

@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
@@ -32,13 +33,16 @@ def operator(tmp_path_factory):
     for script in ("ensure-docker.sh", "ensure-lxcfs.sh"):
         subprocess.run(["bash", str(REPOSITORY / "scripts" / script)], check=True)
     subprocess.run([sys.executable, "-m", "images.build"], cwd=REPOSITORY, check=True)
-    one = Operator("day2", tmp_path_factory.mktemp("day2"))
+    kept = os.environ.get("ROTA_DAY2_KEEP")  # for whoever works on these tests: FOLDER:TAG
+    folder, tag = kept.split(":") if kept else (tmp_path_factory.mktemp("day2"), "")
+    one = Operator("day2", Path(folder), tag=tag or token_hex(3))
     try:
         for name in ("m1", "m2"):
             one.make_machine(name)
         yield one
     finally:
-        one.close()
+        if not kept:
+            one.close()
 
 
 def init_arguments(operator, *names):
