@@ -106,8 +106,6 @@ class TableProgress:
     def _set(self, step: Step, state: str) -> None:
         with self._lock:
             self._steps[step.key] = (step, state)
-            if state == "running" and step.phase is not Phase.HEALTH:
-                self._line = f"{step.machine}: {step.title} ({step.reason})"
 
     def picture(self) -> Any:
         """Draw it as it stands: what needs eyes first, what is done folded when there is much."""
@@ -115,13 +113,23 @@ class TableProgress:
         from rich.text import Text
 
         with self._lock:
-            line = Text(f"{self._monotonic() - self._began:5.1f} s  {self._line}", style="dim",
+            line = Text(f"{self._monotonic() - self._began:5.1f} s  {self._doing()}", style="dim",
                         overflow="ellipsis", no_wrap=True)  # fmt: skip
             if not self._steps:
                 return line
             shown, folded = self._rows()
             parts = [self._table(shown), *([Text(folded, style="dim")] if folded else []), line]
             return Group(*parts)
+
+    def _doing(self) -> str:
+        """Tell what runs, the longest first; without any what was said last."""
+        running = [step for step, state in self._steps.values()
+                   if state == "running" and step.phase is not Phase.HEALTH]  # fmt: skip
+        if not running:
+            return self._line
+        first = min(running, key=lambda step: self._since[step.machine, step.phase])
+        more = f", and {len(running) - 1} more" if len(running) > 1 else ""
+        return f"{first.machine}: {first.title} ({first.reason}){more}"
 
     def _rows(self) -> tuple[list[str], str]:
         machines = list(dict.fromkeys(step.machine for step, _ in self._steps.values()))

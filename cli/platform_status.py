@@ -103,7 +103,9 @@ def _table(rows: list[dict[str, Any]], columns: tuple[Column, ...]) -> Any:
     from rich.text import Text
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    shown = [column for column in columns if not column.is_wide or column.key == "detail"]
+    has_detail = any(row.get("detail") for row in rows)
+    shown = [column for column in columns
+             if not column.is_wide or (column.key == "detail" and has_detail)]  # fmt: skip
     for column in shown:
         table.add_column(column.title.upper(), no_wrap=column.key != "detail")
     for row in rows:

@@ -1,14 +1,15 @@
 """Draws the terminal screens in docs/screenshots from what a real platform said.
 
 ``python -m scripts.terminal_screens RECORDED``: RECORDED is a folder with what was kept of a run:
-``up.jsonl`` (`rota platform up --json`) and ``status.json`` (`rota platform status -o json`). The
-screens are drawn by the code that draws them for people; only the clock is the recording's.
+``up.jsonl`` (`rota platform up --json`) and ``status.json`` (`rota platform status -o json`);
+``ROTA_SCREENS=RECORDED make test-day2`` leaves them. The screens are drawn by the code that draws them for people; only the clock is the recording's.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,7 @@ def main(folder: Path) -> int:
     lines = (folder / "up.jsonl").read_text(encoding="utf-8").splitlines()
     events = [json.loads(line) for line in lines if line.startswith("{")]
     last = max(event.get("at_s", 0.0) for event in events)
-    for name, share in (("platform-up", 0.5), ("platform-up-done", 1.0)):
-        until = last * share
-        _save(name, "rota platform up", table_at(events, until))
+    _save("platform-up", "rota platform up", table_at(events, last / 2))
     status = json.loads((folder / "status.json").read_text(encoding="utf-8"))
     _save("platform-status", "rota platform status --watch", picture(status, "09:41:00"))
     return 0
@@ -45,6 +44,7 @@ def table_at(events: list[dict[str, Any]], until_s: float) -> Any:
     for event in events:
         if event.get("at_s", until_s) > until_s:
             break
+        seconds = event.get("at_s", seconds)
         _play(table, steps, event)
     seconds = until_s
     return table.picture()
@@ -83,6 +83,8 @@ def _save(name: str, title: str, drawn: Any) -> None:
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(drawn)
     svg = console.export_svg(title=title, unique_id=name)
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)  # nothing is loaded from afar
+    svg = svg.replace("Fira Code, monospace", "monospace")
     (TARGET / f"{name}.svg").write_text(svg, encoding="utf-8")
     print(f"docs/screenshots/{name}.svg", file=sys.stderr)
 
