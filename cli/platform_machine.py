@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +17,7 @@ from cli.platform_errors import translated
 from cli.platform_file import DEFAULT, File, described
 from cli.platform_init import Accepted, confirmed, scanned, write_new
 from cli.platform_run import bring_up, running
-from platform_initializer.joining import labels_of, next_name, with_machine
+from platform_initializer.joining import labels_of, next_name, with_machine, without_machine
 from platform_initializer.up import Wishes
 
 app = typer.Typer(no_args_is_help=True, help="Add machines, and take them out.")
@@ -78,25 +79,45 @@ def remove(
     wait_s: Annotated[float, typer.Option("--wait", help="seconds to wait for its jobs")] = 600.0,
     yes: Yes = False,
 ) -> None:
-    """Drain a machine, take everything of ours off it, and destroy it where a driver made it.
+    """Drain a machine, take everything of ours off it and out of the file, and move its services.
 
-    Example: rota platform machine remove m3
+    It is destroyed where a driver made it. Example: rota platform machine remove m3
     """
     from common.ssh.paramiko_door import ParamikoDoor
-    from platform_initializer.departure import check_may_leave, leave
+    from platform_initializer.departure import (
+        check_dead_took_no_data,
+        check_may_leave,
+        leave,
+    )
 
+    path, check = file or DEFAULT, check_dead_took_no_data if dead else check_may_leave
     with translated():
         description = described(file)
-        if not dead:
-            check_may_leave(description, ParamikoDoor(), machine)
+        check(description, ParamikoDoor(), machine)
+    text = _without(path, machine, is_made=machine not in {m.name for m in description.machines})
     confirm(f"Remove {machine} from platform {description.platform}?", yes=yes)
     if not dead:
         _drain(machine, wait_s)
     command = f"machine remove {machine}" + (" --dead" if dead else "")
     with running(description, command) as (progress, _):
         leave(description, ParamikoDoor(), progress, machine, is_dead=dead)
-    print(f"now take {machine} out of the file (or lower its pool's count) and run `rota platform"
-          " up`: its services move, the others learn of it", file=sys.stderr)  # fmt: skip
+    if text is None:
+        print(f"now lower the count of {machine}'s pool in the file and run `rota platform up`: its"
+              " services move, the others learn of it", file=sys.stderr)  # fmt: skip
+        return
+    write_new(path, text)
+    with translated():
+        description = described(path)
+    bring_up(description, Wishes(command))
+    print(f"{machine} is out of {path}", file=sys.stderr)
+
+
+def _without(path: Path, machine: str, *, is_made: bool) -> str | None:
+    """Return the file without a machine; None for one of a pool, which stands there as a count."""
+    if is_made:
+        return None
+    with translated():
+        return without_machine(path.read_bytes(), machine, path)
 
 
 def _drain(machine: str, wait_s: float) -> None:

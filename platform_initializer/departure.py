@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from common.ssh import SshDoor
 from platform_initializer.domain.description import Description
 from platform_initializer.down import STOP
@@ -11,6 +13,7 @@ from platform_initializer.machines.fleet import Fleet
 from platform_initializer.progress import Progress
 from platform_initializer.secret_store import SecretStore
 from platform_initializer.steps.containers import STORES
+from platform_initializer.world import MAP
 
 
 def check_may_leave(description: Description, door: SshDoor, name: str) -> None:
@@ -35,6 +38,27 @@ def check_may_leave(description: Description, door: SshDoor, name: str) -> None:
             name, "removing the machine", f"the data of {' and '.join(stores)} is there",
             next_step="data stores are not moved; keep this machine, or take the whole platform"
             " down with its data",
+        ))  # fmt: skip
+
+
+def check_dead_took_no_data(description: Description, door: SshDoor, name: str) -> None:
+    """Raise `MachineError` when the map on the other machines says that a store was there.
+
+    Without it the platform would begin anew, empty, where another machine has room.
+    """
+    others = [machine for machine in _fleet(description).existing() if machine.name != name]
+    gathered = reach(others, description, door, lock=False)
+    try:
+        maps = [host.command("reading the map", ["cat", MAP]) for host in gathered.hosts.values()]
+    finally:
+        gathered.close()
+    lost = {service for text in maps for one in json.loads(text)["machines"]
+            if one["name"] == name for service in one["services"] if service in STORES}  # fmt: skip
+    if lost:
+        raise MachineError(Failure(
+            name, "removing the machine", f"the data of {' and '.join(sorted(lost))} was there",
+            next_step="bring the machine back; if it is lost: `rota platform down --destroy`, then"
+            " `rota platform restore` with your last backup",
         ))  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""One more machine in a platform's file: the text is extended, comments and order stay."""
+"""One machine more, or one less, in a platform's file: comments and order of the rest stay."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from platform_initializer.beginning import Scanned, entry_text
 from platform_initializer.document import parse_description
 
 _LABEL = re.compile(r"([A-Za-z0-9][A-Za-z0-9._/-]{0,62})=([A-Za-z0-9._-]{1,63})")
+
+_ITEM = re.compile(r"  - name: [\"']?(?P<name>[a-z0-9-]+)[\"']?\s*(?:#.*)?\n?")
 
 
 def next_name(names: Sequence[str]) -> str:
@@ -49,6 +51,28 @@ def with_machine(payload: bytes, new: Scanned, labels: Mapping[str, str], path: 
         *(machine.name for machine in before.machines), new.name,
     ]:  # fmt: skip
         raise ConfigError(f"{path} is not in the form this extends: write there\n{entry}")
+    return text
+
+
+def without_machine(payload: bytes, name: str, path: Path) -> str:
+    """Return the file's text without a machine; raise `ConfigError` where that cannot be."""
+    before = parse_description(payload, str(path), path.resolve().parent)
+    lines = payload.decode("utf-8").splitlines(keepends=True)
+    names = [found["name"] if (found := _ITEM.fullmatch(line)) else None for line in lines]
+    begin = names.index(name) if name in names else None
+    if begin is None:
+        raise ConfigError(f"{path} names {name} in another form than `  - name: {name}`: take it"
+                          " out by hand (or lower its pool's count)")  # fmt: skip
+    end = next((i for i in range(begin + 1, len(lines))
+                if lines[i].strip() and not lines[i].startswith("    ")), len(lines))  # fmt: skip
+    text = "".join([*lines[:begin], *lines[end:]])
+    try:
+        after = parse_description(text.encode(), str(path), path.resolve().parent)
+    except ConfigError as error:
+        raise ConfigError(f"{path} still needs {name} (a service is pinned to it, or it is the"
+                          " last machine): change that first") from error  # fmt: skip
+    if [m.name for m in after.machines] != [m.name for m in before.machines if m.name != name]:
+        raise ConfigError(f"{path} is not in the form this understands: take {name} out by hand")
     return text
 
 

@@ -13,7 +13,7 @@ from platform_initializer.beginning import (
     scan,
 )
 from platform_initializer.document import parse_description
-from platform_initializer.joining import labels_of, next_name, with_machine
+from platform_initializer.joining import labels_of, next_name, with_machine, without_machine
 
 KEY = "SHA256:" + "A" * 43
 
@@ -91,3 +91,23 @@ def test_names_and_labels():
     assert labels_of(["zone=b", "tier=shared"]) == {"zone": "b", "tier": "shared"}
     with pytest.raises(ConfigError):
         labels_of(["zone"])
+
+
+def test_one_machine_less_leaves_all_else_as_it_was(tmp_path):
+    text = platform_text("acme", machines(*(Target(f"10.0.0.{n}") for n in (1, 2, 3))))
+    path = tmp_path / "platform.yml"
+    for gone in ("m1", "m2", "m3"):
+        shorter = without_machine(text.encode(), gone, path)
+        read = parse_description(shorter.encode(), "platform.yml", tmp_path)
+        assert read.machine_names() == [name for name in ("m1", "m2", "m3") if name != gone]
+        assert [line for line in text.splitlines() if line.startswith("#")] == [
+            line for line in shorter.splitlines() if line.startswith("#")]
+
+
+@pytest.mark.parametrize(("more", "gone", "told"), [
+    ("services: {mysql: {on: [m2]}}\n", "m2", "pinned"), ("", "m9", "another form"),
+])
+def test_a_machine_that_is_needed_or_not_there_is_told(tmp_path, more, gone, told):
+    text = platform_text("acme", machines(Target("10.0.0.1"), Target("10.0.0.2"))) + more
+    with pytest.raises(ConfigError, match=told):
+        without_machine(text.encode(), gone, tmp_path / "platform.yml")
