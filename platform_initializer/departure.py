@@ -48,6 +48,11 @@ def check_dead_took_no_data(description: Description, door: SshDoor, name: str) 
     """
     others = [machine for machine in _fleet(description).existing() if machine.name != name]
     gathered = reach(others, description, door, lock=False)
+    if not gathered.hosts:
+        raise MachineError(Failure(
+            name, "removing the machine", "no other machine answers to tell what ran there",
+            next_step="bring another one back, or destroy the platform and restore a backup",
+        ))  # fmt: skip
     try:
         maps = [host.command("reading the map", ["cat", MAP]) for host in gathered.hosts.values()]
     finally:

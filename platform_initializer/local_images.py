@@ -68,9 +68,9 @@ def _exact(reference: str) -> str:
 
 
 def find_by_id(reference: str, image_id: str) -> LocalImage:
-    """Return an image that lost its name to a newer one; raise `MachineError` if it is gone."""
+    """Return an image by its id or any name, as `reference`; raise `MachineError` if it is gone."""
     done = subprocess.run(
-        ["docker", "image", "inspect", "-f", "{{.Size}}", image_id],
+        ["docker", "image", "inspect", "-f", "{{.Id}} {{.Size}}", image_id],
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     if done.returncode != 0:
@@ -78,7 +78,8 @@ def find_by_id(reference: str, image_id: str) -> LocalImage:
             "this host", "looking for the earlier image", f"{image_id[:19]} is no longer here",
             next_step="rota platform rollback --to N with another N (rota platform revisions)",
         ))  # fmt: skip
-    return LocalImage(reference, image_id, int(done.stdout))
+    found, size = done.stdout.split()
+    return LocalImage(reference, found, int(size))
 
 
 def save_image(image: LocalImage) -> Iterator[bytes]:
