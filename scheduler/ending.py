@@ -43,7 +43,7 @@ class Ending:
         """Let the oldest held due time go when nothing of the instance is ahead of it."""
         live = live_jobs_of(self.transaction, [instance_id]).get(instance_id, [])
         for job_id in to_release(live):
-            self.transaction.execute("queue_job", job_id=job_id, is_held=False)
+            self.transaction.execute("queue_job", job_id=job_id, is_held=False, now=self.now)
             self.released.add(job_id)
 
     def judge_waiting(self, job_ids: Iterable[str]) -> None:
@@ -116,7 +116,9 @@ class Ending:
             self.end_unstarted(row, JobState.SKIPPED, Reason.OVERLAP)
             return
         is_held = admission is Admission.HOLD
-        self.transaction.execute("queue_job", job_id=row["job_id"], is_held=is_held)
+        self.transaction.execute(
+            "queue_job", job_id=row["job_id"], is_held=is_held, now=self.now
+        )
         move = Move(row["job_id"], JobState.WAITING, JobState.QUEUED)
         record_moves(self.transaction, self.now, [move])
         self.released.add(row["job_id"])

@@ -26,7 +26,8 @@ from scheduler.ledger import Move, lock_jobs, record_moves, view_of
 from scheduler.service import Scheduler
 
 lateness = Histogram(
-    "rota_start_lateness_seconds", "From due time to container start",
+    "rota_start_lateness_seconds",
+    "From when a job was to start (due, and its parents, retry pause or asking over) to its start",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600),
 )  # fmt: skip
 _NO_DEFINITION = RetryPolicy()
@@ -152,8 +153,18 @@ def _lateness_ms(row: Row, snapshot: DeploymentChanged) -> int | None:
     if snapshot.started_at is None or row["started_at"] is not None:
         return None
     late: timedelta = snapshot.started_at - row["due"]
-    lateness.observe(max(0.0, late.total_seconds()))
+    lateness.observe(max(0.0, (snapshot.started_at - _wanted_at(row)).total_seconds()))
     return late // timedelta(milliseconds=1)
+
+
+def _wanted_at(row: Row) -> datetime:
+    """Return from when on the job was to start: a wait that is meant is not our lateness.
+
+    That is its due time, or later the end of its parents, of a retry's pause, of those before it;
+    of what a person asked for, the asking, although a backfill is due in the past.
+    """
+    wanted: datetime = max(row["due"], row["not_before"])
+    return max(wanted, row["created_at"]) if row["is_manual"] else wanted
 
 
 def _detail(snapshot: DeploymentChanged) -> str | None:

@@ -177,7 +177,7 @@ WHERE shard IN %(shards)s AND desired_stop IS NULL
 -- Some jobs, locked.
 SELECT job_id, instance_id, due, ordinal, shard, version, attempt, state, reason, detail, node,
        stop_at, start_by, stop_reason, revision, is_held, is_published, desired_stop, kills_sent,
-       started_at, not_before, count
+       started_at, not_before, count, is_manual, created_at
 FROM jobs WHERE job_id IN %(jobs)s ORDER BY job_id FOR UPDATE;
 
 -- name: update_job
@@ -206,8 +206,9 @@ UPDATE jobs SET state = %(state)s, reason = %(reason)s, ended_at = %(now)s, is_h
 WHERE job_id = %(job_id)s AND state = %(before)s;
 
 -- name: queue_job
--- A job that waited may go, or is held behind others.
-UPDATE jobs SET state = 'QUEUED', is_held = %(is_held)s, updated_at = UTC_TIMESTAMP(6)
+-- A job that waited may go, or is held behind others; from now on it is wanted.
+UPDATE jobs SET state = 'QUEUED', is_held = %(is_held)s,
+    not_before = GREATEST(not_before, %(now)s), updated_at = UTC_TIMESTAMP(6)
 WHERE job_id = %(job_id)s AND (state = 'WAITING' OR (state = 'QUEUED' AND is_held));
 
 -- name: want_stop
