@@ -3,6 +3,7 @@
 import ast
 import re
 
+from application_manager.dashboard.render import NAVIGATION
 from cli.errors import ExitCode
 from common.jobs import Reason
 from platform_initializer.domain.description import SERVICES
@@ -53,6 +54,11 @@ def test_the_operators_reasons_are_those_of_the_ledger():
     reasons = {reason.value for reason in Reason}
     assert set(said) <= reasons
     assert len(said) > 5
+
+
+def test_the_page_of_the_screens_has_their_keys():
+    told = re.findall(r"^\| `(g \w)` \| (.+) \|$", page("page.md"), re.MULTILINE)
+    assert told == [(keys, label) for _, _, label, keys in NAVIGATION]
 
 
 def test_exit_codes_in_sentences_are_those_of_the_command():
