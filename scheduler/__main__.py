@@ -21,7 +21,7 @@ from scheduler.auditor import Auditor
 from scheduler.events import Events
 from scheduler.intake import Intake
 from scheduler.leases import LEASE_S
-from scheduler.service import Scheduler
+from scheduler.service import PREPARE_PAUSE_S, Scheduler
 
 GROUP = "scheduler"
 GC_THRESHOLDS = (50_000, 20, 100)
@@ -76,6 +76,7 @@ def build(context: Context) -> Service:
     firing = every(5.0, "firing", scheduler.tick)
     scheduler.wake = firing.wake
     scheduler.wake_outbox = scheduler.outbox.wake
+    scheduler.on_fired = _none
 
     def may_fire() -> bool:
         is_trusted = clock.is_trusted()
@@ -100,6 +101,7 @@ def _loops(parts: Parts) -> list[Loop]:
     return [
         every(scheduler.leases.ttl_s / 4, "leases", parts.hold_shards),
         forever("outbox", outbox.run_once, outbox.wake),
+        every(PREPARE_PAUSE_S, "prepare", scheduler.prepare),
         every(1.0, "kills", lambda: _none(scheduler.send_kills())),
         every(EVERY_S, "announce", parts.announcer.run_once),
         every(5.0, "scan", parts.intake.scan),

@@ -5,8 +5,8 @@ What is decided is in `scheduler.domain`; here it is read, locked, written, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from common.db import Database, DatabaseUnavailableError, Transaction
@@ -18,20 +18,35 @@ from scheduler.domain.overlap import LiveJob
 from scheduler.domain.schedule import NewJob, Schedule, first_attempt, start_command
 from scheduler.ending import Ending
 from scheduler.leases import Leases
-from scheduler.ledger import insert_jobs, live_jobs_of, newest_rows_of
+from scheduler.ledger import insert_jobs, insert_ready, live_jobs_of, newest_rows_of
 from scheduler.outbox import Outbox
-from scheduler.store import Definitions, advance
+from scheduler.ready import Command, Ready, ReadyDues, command_of, make_ready
+from scheduler.store import Definitions, advance, advance_ready
 
 Made = list[tuple[Schedule, NewJob]]
+Cause = tuple[datetime, str]
+"""A due time of a parent, and its instance."""
 
 
 @dataclass(frozen=True)
 class Fired:
-    """What one transaction wrote: schedules as they go on, new jobs, and what follows from them."""
+    """What one transaction wrote: schedules as they go on, new jobs, and what follows from them.
+
+    What was `ready` and went as it was is told apart from the others.
+    """
 
     ending: Ending
     schedules: Sequence[Schedule] = ()
     made: Sequence[tuple[Schedule, NewJob]] = ()
+    ready: Sequence[Ready] = ()
+
+    def commands(self) -> Iterator[Command]:
+        """Write the start commands of what may go, in order."""
+        for ready in self.ready:
+            yield from ready.commands
+        for schedule, job in self.made:
+            if job.state is JobState.QUEUED and not job.is_held:
+                yield command_of(start_command(schedule.definition, first_attempt(job)))
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,7 @@ class Firer:
     leases: Leases
     definitions: Definitions
     outbox: Outbox
+    ready: ReadyDues = field(default_factory=ReadyDues)
     on_doubt: Callable[[], None] = lambda: None
     """Called when nobody knows whether a transaction was committed."""
 
@@ -68,70 +84,96 @@ class Firer:
         """Fire many schedules in one transaction; their start commands go to the outbox."""
 
         def write(transaction: Transaction) -> Fired:
-            current = self.definitions.schedules_of(transaction, instances, "lock_schedules")
-            ordered = [current[name] for name in instances if name in current]
-            fired = self._write(transaction, ordered, when)
+            rows = transaction.all("lock_due", instances=sorted(instances))
+            there = {row["instance_id"] for row in rows}
+            names = [name for name in instances if name in there]
+            fired = self._write(transaction, names, self.ready.take(rows), when)
             failpoint("scheduler.before_fence")
             # last, so that the leases' rows are not locked while so much is written
-            self.leases.fence(transaction, {schedule.shard for schedule in ordered})
+            shards = {one.shard for many in (fired.ready, fired.schedules) for one in many}
+            self.leases.fence(transaction, shards)
             return fired
 
         return self.carry_out(write)
 
     def carry_out(self, write: Callable[[Transaction], Fired]) -> Fired:
         """Run one transaction that writes jobs; after its commit their commands may be sent."""
-        starting: list[str] = []
+        commands: list[Command] = []
         try:
             with self.database.transaction() as transaction:
                 fired = write(transaction)
-                starting = [job.job_id for _, job in fired.made if _starts(job)]
-                self.outbox.expect(starting)
+                commands = list(fired.commands())
+                self.outbox.expect(command.job_id for command in commands)
                 failpoint("scheduler.before_commit")
         except Exception as error:
-            self.outbox.give_up(starting)
+            self.outbox.give_up(command.job_id for command in commands)
             if isinstance(error, DatabaseUnavailableError):
                 self.on_doubt()
             raise
         failpoint("scheduler.after_commit")
-        self.outbox.add(
-            start_command(schedule.definition, first_attempt(job))
-            for schedule, job in fired.made
-            if _starts(job)
-        )
+        self.outbox.add(commands)
         return fired
 
-    def write_jobs(self, ending: Ending, jobs: Made) -> Made:
-        """Write jobs, those of the children they cause, and judge those that wait."""
+    def write_jobs(self, ending: Ending, jobs: Made, ready: Iterable[Ready] = ()) -> Made:
+        """Write jobs, those of the children they and what was ready cause; judge those that wait.
+
+        What was ready is written already.
+        """
         transaction, now = ending.transaction, ending.now
         written = {job.job_id for job in insert_jobs(transaction, jobs, now)}
         made = [(schedule, job) for schedule, job in jobs if job.job_id in written]
-        wave = made
-        while wave:
-            wave = self._children(transaction, wave, now)
+        causes = {(one.due, one.instance_id) for one in ready} | _causes(made)
+        while causes:
+            wave = self._children(transaction, sorted(causes), now)
             made = made + wave
+            causes = _causes(wave)
         ending.judge_waiting(job.job_id for _, job in made if job.state is JobState.WAITING)
         return made
 
     def _write(
-        self, transaction: Transaction, schedules: Sequence[Schedule], when: When
+        self, transaction: Transaction, names: Sequence[str], ready: dict[str, Ready], when: When
     ) -> Fired:
-        live = live_jobs_of(transaction, [schedule.instance_id for schedule in schedules])
-        ending = Ending(transaction, self.definitions, when.now)
-        decided = [
-            (schedule, self.decide(transaction, schedule, live.get(schedule.instance_id, ()), when))
-            for schedule in schedules
-            if not when.must_wait(schedule, live.get(schedule.instance_id, ()))
+        """Write what is ready and plain as it is; decide about the rest one by one."""
+        live = live_jobs_of(transaction, sorted(names))
+        read = self.definitions.schedules_of(transaction, set(names) - set(ready))
+        for schedule in read.values():
+            made = make_ready(schedule)
+            if made is not None:
+                ready[schedule.instance_id] = made
+        plain = [
+            ready[name]
+            for name in names
+            if name in ready
+            and (name not in live or ready[name].may_overlap)
+            and ready[name].is_plain(when.now, when.up(ready[name].shard))
         ]
-        made = self.write_jobs(ending, [(s, job) for s, firing in decided for job in firing.jobs])
-        advance(transaction, decided)
+        gone = insert_ready(transaction, plain, when.now)
+        advance_ready(transaction, gone)
+        left = set(names) - {one.instance_id for one in gone}
+        read |= self.definitions.schedules_of(transaction, left - set(read))
+        rest = [(read[name], live.get(name, ())) for name in names if name in left]
+        return self._decide_all(Ending(transaction, self.definitions, when.now), rest, gone, when)
+
+    def _decide_all(
+        self, ending: Ending, rest: Sequence[tuple[Schedule, Sequence[LiveJob]]],
+        gone: Sequence[Ready], when: When,
+    ) -> Fired:  # fmt: skip
+        decided = [
+            (schedule, self.decide(ending.transaction, schedule, live, when))
+            for schedule, live in rest
+            if not when.must_wait(schedule, live)
+        ]
+        jobs = [(s, job) for s, firing in decided for job in firing.jobs]
+        made = self.write_jobs(ending, jobs, gone)
+        advance(ending.transaction, decided)
         ending.want_stops(
             (job_id for _, firing in decided for job_id in firing.replaced), Reason.REPLACED
         )
         next_dues = {s.instance_id: firing.next_due for s, firing in decided}
         going_on = [
-            replace(s, next_due=next_dues.get(s.instance_id, s.next_due)) for s in schedules
+            replace(s, next_due=next_dues.get(s.instance_id, s.next_due)) for s, _ in rest
         ]
-        return Fired(ending, going_on, made)
+        return Fired(ending, going_on, made, gone)
 
     def decide(
         self, transaction: Transaction, schedule: Schedule, live: Sequence[LiveJob], when: When
@@ -161,9 +203,10 @@ class Firer:
             else:
                 yield job
 
-    def _children(self, transaction: Transaction, wave: Made, now: datetime) -> Made:
+    def _children(
+        self, transaction: Transaction, causes: Sequence[Cause], now: datetime
+    ) -> Made:
         """Make the jobs of dependents that have no schedule of their own."""
-        causes = sorted({(job.due, schedule.instance_id) for schedule, job in wave})
         names = self._child_names(transaction, {parent for _, parent in causes})
         wanted = {child for children in names.values() for child in children}
         children = self.definitions.schedules_of(transaction, wanted)
@@ -203,6 +246,5 @@ class Firer:
         return Parents(schedules, written)
 
 
-def _starts(job: NewJob) -> bool:
-    return job.state is JobState.QUEUED and not job.is_held
-
+def _causes(made: Made) -> set[Cause]:
+    return {(job.due, schedule.instance_id) for schedule, job in made}

@@ -5,7 +5,7 @@ Every change of a job's state goes through here and is held against the one tabl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from scheduler.domain.fire import LastRow
 from scheduler.domain.job import JobView, Limits, check_move
 from scheduler.domain.overlap import LiveJob
 from scheduler.domain.schedule import Attempt, NewJob, Schedule
+from scheduler.ready import Ready
 
 ROWS_A_STATEMENT = 1000
 
@@ -53,6 +54,37 @@ def insert_jobs(
         born = [job.job_id for job in written[start : start + ROWS_A_STATEMENT]]
         transaction.execute("insert_births", jobs=born, at=now)
     return written
+
+
+def insert_ready(transaction: Transaction, ready: Sequence[Ready], now: datetime) -> list[Ready]:
+    """Write rows and events of what was ready; return what was written.
+
+    A portion of which any row is there already is not written at all, but left to `insert_jobs`.
+    """
+    written: list[Ready] = []
+    for some in _portions(ready):
+        try:
+            transaction.execute_many("insert_ready", [row for one in some for row in one.rows])
+        except DuplicateKeyError:
+            continue
+        born = [command.job_id for one in some for command in one.commands]
+        transaction.execute("insert_births", jobs=born, at=now)
+        written += some
+    return written
+
+
+def _portions(ready: Sequence[Ready]) -> Iterator[list[Ready]]:
+    """Part them so that the rows of each portion are one statement: it is done wholly or not."""
+    some: list[Ready] = []
+    rows = 0
+    for one in ready:
+        if some and rows + len(one.rows) > ROWS_A_STATEMENT:
+            yield some
+            some, rows = [], 0
+        some.append(one)
+        rows += len(one.rows)
+    if some:
+        yield some
 
 
 def _insert(

@@ -23,13 +23,14 @@ from common.logs import logger
 from common.messages import JOB_COMMANDS, KillJob, StartJob, encode
 from scheduler.domain.schedule import start_command
 from scheduler.ledger import attempt_of
+from scheduler.ready import Command, command_of
 from scheduler.store import Definitions
 
 BATCH = 1000
-MOST_UNMARKED = 20_000
+MOST_UNMARKED = 200_000
 MOST_SWEPT = 5_000
 SWEEP_S = 1.0
-BUSY_SWEEP_S = 5.0
+BUSY_SWEEP_S = 10.0
 SEND_TIMEOUT_S = 10.0
 KILL_AGAIN_S = 5
 KILLS_BEFORE_ALARM = 3
@@ -47,7 +48,7 @@ class Outbox:
     clock: Clock
     definitions: Definitions
     shards: Callable[[], frozenset[int]]
-    _queue: deque[StartJob] = field(default_factory=deque)
+    _queue: deque[Command] = field(default_factory=deque)
     _expected: set[str] = field(default_factory=set)
     _unmarked: dict[str, int] = field(default_factory=dict)
     _woken: threading.Event = field(default_factory=threading.Event)
@@ -62,7 +63,7 @@ class Outbox:
         """Expect them no more: their transaction did not come to be, or nobody knows."""
         self._expected.difference_update(job_ids)
 
-    def add(self, commands: Iterable[StartJob]) -> None:
+    def add(self, commands: Iterable[Command]) -> None:
         """Take commands whose rows are committed."""
         self._queue.extend(commands)
         self._woken.set()
@@ -142,13 +143,12 @@ class Outbox:
             _log.error("kill_failed", job_id=job_id, sent=KILLS_BEFORE_ALARM)
         return len(rows)
 
-    def _send(self, commands: Sequence[StartJob]) -> int:
+    def _send(self, commands: Sequence[Command]) -> int:
+        if not commands:
+            return 0
         try:
-            pending = [
-                self.producer.send(JOB_COMMANDS, command.job_id, encode(command))
-                for command in commands
-            ]
-            _wait(pending)
+            records = [(command.job_id, command.content) for command in commands]
+            self.producer.send_all(JOB_COMMANDS, records).wait(SEND_TIMEOUT_S)
         except Exception:
             self._queue.clear()  # all of it is in the ledger, where a sweep finds it again
             self._expected.clear()
@@ -158,7 +158,7 @@ class Outbox:
             self._unmarked[command.job_id] = command.attempt
         return len(commands)
 
-    def _unsent(self) -> list[StartJob]:
+    def _unsent(self) -> list[Command]:
         shards = self.shards()
         if not shards:
             return []
@@ -174,7 +174,7 @@ class Outbox:
             for row in rows
             if (row["instance_id"], row["version"]) in known
         ]
-        return sorted(commands, key=_order)
+        return [command_of(start) for start in sorted(commands, key=_order)]
 
     def _mark(self) -> None:
         by_attempt: dict[int, list[str]] = defaultdict(list)

@@ -70,6 +70,11 @@ FROM schedules WHERE instance_id IN %(instances)s;
 SELECT instance_id, shard, version, spec, image, command, state, next_due, applied_at
 FROM schedules WHERE instance_id IN %(instances)s ORDER BY instance_id FOR UPDATE;
 
+-- name: lock_due
+-- The same, with what tells whether they are still as they were when they were read.
+SELECT instance_id, version, state, next_due, applied_at FROM schedules
+WHERE instance_id IN %(instances)s ORDER BY instance_id FOR UPDATE;
+
 -- name: lock_instances
 -- The same, where only the lock is wanted.
 SELECT instance_id FROM schedules WHERE instance_id IN %(instances)s
@@ -105,6 +110,12 @@ VALUES (%(instance_id)s, 0, 0, '{}', '', '[]', '', %(next_due)s, %(next_stop)s, 
 ON DUPLICATE KEY UPDATE next_due = VALUES(next_due), next_stop = VALUES(next_stop),
     updated_at = VALUES(updated_at);
 
+-- name: advance_alike
+-- The same for schedules that go on at one instant: half the cost.
+UPDATE schedules SET next_due = %(next_due)s, next_stop = %(next_stop)s,
+    updated_at = UTC_TIMESTAMP(6)
+WHERE instance_id IN %(instances)s;
+
 -- name: clear_dependencies
 -- A new version of a child may have other parents.
 DELETE FROM dependencies WHERE child_instance IN %(children)s;
@@ -127,6 +138,13 @@ INSERT INTO jobs (job_id, instance_id, due, ordinal, shard, version, state, reas
 VALUES (%(job_id)s, %(instance_id)s, %(due)s, %(ordinal)s, %(shard)s, %(version)s, %(state)s,
         %(reason)s, %(detail)s, %(stop_at)s, %(start_by)s, %(due)s, %(count)s, %(until)s, %(is_held)s,
         %(is_manual)s, %(stop_reason)s, %(ended_at)s, %(now)s, %(now)s);
+
+-- name: insert_ready
+-- The same for jobs that go at once; what all of them have in common is the columns' default.
+INSERT INTO jobs (job_id, instance_id, due, ordinal, shard, version, state, stop_at, start_by,
+                  not_before, stop_reason, created_at, updated_at)
+VALUES (%(job_id)s, %(instance_id)s, %(due)s, %(ordinal)s, %(shard)s, %(version)s, 'QUEUED',
+        %(stop_at)s, %(start_by)s, %(due)s, %(stop_reason)s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));
 
 -- name: existing_jobs
 -- Which of these jobs are there already.

@@ -6,6 +6,7 @@ portions. So a start waits for no million of rows, and memory holds what is near
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from common.db import Row, Transaction
 from scheduler.domain.agenda import Act, Agenda, Entry
 from scheduler.domain.schedule import DELETED, Schedule
 from scheduler.ledger import limits_of, view_of
+from scheduler.ready import Ready
 
 HORIZON = timedelta(seconds=60)
 PORTION = 10_000
@@ -30,6 +32,8 @@ class Resident:
     agenda: Agenda = field(default_factory=Agenda)
     backlog: Agenda = field(default_factory=Agenda)
     up_since: dict[int, datetime] = field(default_factory=dict)
+    upcoming: deque[str] = field(default_factory=deque)
+    """Instances put on the agenda and not made ready yet, nearly in the order of their due times."""
     _loaded_to: tuple[datetime, str] = _BEGINNING
 
     def __len__(self) -> int:
@@ -39,6 +43,7 @@ class Resident:
         """Begin anew: nothing is loaded."""
         self.agenda.clear()
         self.backlog.clear()
+        self.upcoming.clear()
         self._loaded_to = _BEGINNING
 
     def take_over(self, gained: Collection[int], held: Collection[int], now: datetime) -> None:
@@ -78,6 +83,15 @@ class Resident:
         if due is not None and is_ours and (due, key) <= self._loaded_to:
             self._put(key, due, schedule.shard, schedule.spec.priority)
 
+    def plan_ready(self, ready: Ready) -> None:
+        """Put on the agenda what follows from a due time that was ready: its stop, the next one."""
+        if ready.stop_at is not None:
+            for command in ready.commands:
+                self.agenda.put(ready.stop_at, Act.KILL, command.job_id)
+        due, key = ready.next_due, ready.instance_id
+        if due is not None and ready.shard in self.up_since and (due, key) <= self._loaded_to:
+            self._put(key, due, ready.shard, ready.priority)
+
     def plan_stop(self, row: Row | Mapping[str, object]) -> None:
         """Put on the agenda when a job must be looked at, or take it off."""
         at = limits_of(row).next_stop(view_of(row))
@@ -95,5 +109,8 @@ class Resident:
         return self.agenda.next_at()
 
     def _put(self, key: str, due: datetime, shard: int, priority: int) -> None:
-        is_missed = due < self.up_since[shard]
-        (self.backlog if is_missed else self.agenda).put(due, Act.START, key, priority)
+        if due < self.up_since[shard]:
+            self.backlog.put(due, Act.START, key, priority)
+        else:
+            self.agenda.put(due, Act.START, key, priority)
+            self.upcoming.append(key)

@@ -24,13 +24,15 @@ from scheduler.firing import Fired, Firer, When
 from scheduler.leases import LeaseLostError, Leases
 from scheduler.ledger import limits_of, lock_jobs, view_of
 from scheduler.outbox import Outbox
-from scheduler.resident import DOWN_AFTER, Resident
+from scheduler.resident import DOWN_AFTER, HORIZON, Resident
 from scheduler.store import Definitions
 
 BATCH = 1000
 IDLE_S = 5.0
 NOT_NOW_S = 0.2
 CATCH_UP_A_SECOND = 10_000
+PREPARED_AT_ONCE = 100
+PREPARE_PAUSE_S = 0.25
 RECONCILED_WITHIN_S = 10.0
 
 _log = logger("scheduler")
@@ -41,7 +43,8 @@ __all__ = ["LeaseLostError", "Scheduler"]
 class Scheduler:
     """The agenda, guarded by `lock`; every public method takes it.
 
-    `wake` and `wake_outbox` are called when there is something to do for those loops; `may_fire`
+    `wake` and `wake_outbox` are called when there is something to do for those loops, `on_fired`
+    when commands were added to the outbox, which knows that itself where it has a thread; `may_fire`
     tells whether the clock can be trusted, `is_reconciled` whether all that deployments said
     before our start is in the ledger.
     """
@@ -50,6 +53,7 @@ class Scheduler:
         self.lock = threading.RLock()
         self.wake: Callable[[], None] = lambda: None
         self.wake_outbox: Callable[[], None] = self._publish_now
+        self.on_fired: Callable[[], None] = self._publish_now
         self.may_fire: Callable[[], bool] = lambda: True
         self.is_reconciled: Callable[[], bool] = lambda: True
         self.definitions = Definitions()
@@ -64,6 +68,7 @@ class Scheduler:
         self._last_tick: datetime | None = None
         self._gained: frozenset[int] = frozenset()
         self._is_stale = False
+        self._is_busy = False
         self._recovered_at = float("-inf")
         self._caught_up_at = float("-inf")
 
@@ -88,6 +93,7 @@ class Scheduler:
             with self._database.transaction() as transaction:
                 live = transaction.all("live_stops", shards=self.shards) if self.shards else []
             self.resident.forget()
+            self.firer.ready.clear()
             self.resident.take_over(frozenset(gained), self.shards, now)
             for row in live:
                 self.resident.plan_stop(row)
@@ -105,9 +111,24 @@ class Scheduler:
             is_loaded = self._load(now)
             entries = self.resident.agenda.take_due(now, BATCH)
             entries += self._take_missed(now, BATCH - len(entries))
+            self._is_busy = len(entries) == BATCH
             self._carry_out(entries, now)
             self._last_tick = now
             return self._wait_s(now) if is_loaded and len(entries) < BATCH else 0.0
+
+    def prepare(self) -> float:
+        """Make some of the due times ready that come next; return the seconds to rest.
+
+        Takes no lock: what is stale by the time it is due is noticed then.
+        """
+        ready, upcoming = self.firer.ready, self.resident.upcoming
+        if self._is_busy or not upcoming or not ready.has_room():
+            return PREPARE_PAUSE_S
+        names = {upcoming.popleft() for _ in range(min(PREPARED_AT_ONCE, len(upcoming)))}
+        with self._database.transaction() as transaction:
+            schedules = self.definitions.schedules_of(transaction, names)
+        ready.put(schedules.values(), self._clock.now() + HORIZON)
+        return 0.0
 
     def plan_fired(self, fired: Fired) -> None:
         """Bring the agenda in step with what a transaction wrote."""
@@ -116,6 +137,8 @@ class Scheduler:
                 self.resident.plan(schedule)
             for _, job in fired.made:
                 self.resident.plan_stop(_row_of(job))
+            for ready in fired.ready:
+                self.resident.plan_ready(ready)
         self.follow(fired.ending)
 
     def follow(self, ending: Ending) -> None:
@@ -206,7 +229,7 @@ class Scheduler:
             if instances:
                 when = When(now, self.resident.up_since, self._is_reconciled())
                 self.plan_fired(self.firer.fire(instances, when))
-                self.wake_outbox()
+                self.on_fired()
         except LeaseLostError:
             self.leases.drop()
             self.resident.put_back(entries)

@@ -17,8 +17,11 @@ from common.jobs import shard_of
 from common.schedule import spec_from_json, spec_to_json
 from scheduler.domain.fire import Firing
 from scheduler.domain.schedule import ACTIVE, DELETED, PAUSED, Definition, Schedule
+from scheduler.ready import Ready
 
 MOST_DEFINITIONS = 20_000
+WORTH_A_STATEMENT = 8
+"""So many rows one by one cost more than a statement of their own."""
 _COMMAND = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -120,6 +123,24 @@ def advance(transaction: Transaction, fired: Iterable[tuple[Schedule, Firing]]) 
         for schedule, firing in fired
     ]
     transaction.execute_many("advance_schedules", rows)
+
+
+def advance_ready(transaction: Transaction, gone: Sequence[Ready]) -> None:
+    """Let schedules go on whose due times were ready: together, where many go on alike."""
+    alike: dict[tuple[datetime | None, datetime | None], list[str]] = {}
+    for one in gone:
+        alike.setdefault((one.next_due, one.next_stop), []).append(one.instance_id)
+    if len(alike) * WORTH_A_STATEMENT > len(gone) > 1:
+        transaction.execute_many(
+            "advance_schedules",
+            [{"instance_id": name, "next_due": next_due, "next_stop": next_stop}
+             for (next_due, next_stop), names in alike.items() for name in names],
+        )  # fmt: skip
+        return
+    for (next_due, next_stop), names in alike.items():
+        transaction.execute(
+            "advance_alike", instances=sorted(names), next_due=next_due, next_stop=next_stop
+        )
 
 
 def _row_of(schedule: Schedule) -> dict[str, object]:

@@ -108,6 +108,13 @@ class Producer(Protocol):
         """
         ...
 
+    def send_all(self, topic: str, records: Sequence[tuple[str, bytes]]) -> Pending:
+        """Queue many records (key, value), as `send` does each, at a tenth of the cost.
+
+        What is returned resolves when all are durable; when it raises, any of them may be.
+        """
+        ...
+
     def close(self) -> None:
         """Send what is queued (within 10 s) and leave."""
         ...

@@ -207,6 +207,10 @@ class MemoryProducer:
         with self._broker.changed:
             return self._broker.send(topic, key, value)
 
+    def send_all(self, topic: str, records: Sequence[tuple[str, bytes]]) -> Sent:
+        sent = [self.send(topic, key, value) for key, value in records]
+        return next((one for one in sent if one.error is not None), Sent())
+
     def close(self) -> None:
         """Do nothing: nothing is queued."""
 

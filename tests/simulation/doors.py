@@ -108,6 +108,10 @@ class SimProducer:
             return Sent(error)
         return sent
 
+    def send_all(self, topic: str, records: Sequence[tuple[str, bytes]]) -> Sent:
+        sent = [self.send(topic, key, value) for key, value in records]
+        return next((one for one in sent if one.error is not None), Sent())
+
     def close(self) -> None:
         return
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from kafka import KafkaProducer as DriverProducer
 
 from common.bus import BusUnavailableError, Pending, UnknownTopicError
+from common.bus.kafka import bulk
 from common.bus.kafka.admin import KafkaAdmin
 from common.bus.kafka.client import CONNECT_TIMEOUT_MS, build, translated
 
@@ -40,6 +42,17 @@ class KafkaPending:
             raise
 
 
+@dataclass(frozen=True)
+class KafkaPendings:
+    """Several of them on their way."""
+
+    pending: Sequence[KafkaPending]
+
+    def wait(self, timeout_s: float) -> None:
+        for one in self.pending:
+            one.wait(timeout_s)
+
+
 class KafkaProducer:
     """Safe to share between threads; connects with the first record.
 
@@ -59,6 +72,14 @@ class KafkaProducer:
         with translated():
             future = client.send(topic, value=value, key=None if key is None else key.encode())
         return KafkaPending(future, topic, self, client)
+
+    def send_all(self, topic: str, records: Sequence[tuple[str, bytes]]) -> Pending:
+        count = self.admin.partition_count(topic)
+        client = self._connected()
+        with translated():
+            client.partitions_for(topic)  # the driver's own knowledge of leaders
+            futures = bulk.append(client, topic, records, count)
+        return KafkaPendings([KafkaPending(each, topic, self, client) for each in futures])
 
     def replace(self, failed: Any) -> None:
         """Use a new client from now on, unless another thread has seen to it."""
