@@ -18,8 +18,8 @@ def _murmur2(content: bytes) -> int:
     """Hash as Kafka's `Utils.murmur2` does (MurmurHash2, seed 0x9747b28c, 32 bits)."""
     h = 0x9747B28C ^ len(content)
     whole = len(content) & ~3
-    for k in _words(whole).unpack_from(content):
-        k = k * _M & _MASK
+    for word in _words(whole).unpack_from(content):
+        k = word * _M & _MASK
         h = h * _M & _MASK ^ (k ^ k >> 24) * _M & _MASK
     tail = content[whole:]
     if tail:

@@ -33,7 +33,7 @@ class Resident:
     backlog: Agenda = field(default_factory=Agenda)
     up_since: dict[int, datetime] = field(default_factory=dict)
     upcoming: deque[str] = field(default_factory=deque)
-    """Instances put on the agenda and not made ready yet, nearly in the order of their due times."""
+    """Instances put on the agenda and not made ready yet, nearly in the order of due times."""
     _loaded_to: tuple[datetime, str] = _BEGINNING
 
     def __len__(self) -> int:

@@ -44,9 +44,9 @@ class Scheduler:
     """The agenda, guarded by `lock`; every public method takes it.
 
     `wake` and `wake_outbox` are called when there is something to do for those loops, `on_fired`
-    when commands were added to the outbox, which knows that itself where it has a thread; `may_fire`
-    tells whether the clock can be trusted, `is_reconciled` whether all that deployments said
-    before our start is in the ledger.
+    when commands were added to the outbox (which knows that itself where it has a thread);
+    `may_fire` tells whether the clock can be trusted, `is_reconciled` whether all that deployments
+    said before our start is in the ledger.
     """
 
     def __init__(self, database: Database, producer: Producer, clock: Clock, replica: str) -> None:

@@ -17,7 +17,14 @@ from typing import Any
 
 from common.config import MySqlConfig
 from common.db import DatabaseUnavailableError, Row
-from common.db.connection import Connection, close_quietly, connect, translated
+from common.db.connection import (
+    Connection,
+    change,
+    close_quietly,
+    connect,
+    run,
+    translated,
+)
 from common.db.queries import Queries, Statement
 
 POOL_WAIT_S = 10.0
@@ -46,10 +53,9 @@ class MySqlTransaction:
         return changed
 
     def all(self, query: str, /, **parameters: Any) -> list[Row]:
-        with translated(), self._connection.cursor() as cursor:
-            cursor.execute(self._render(query, parameters))
-            names = [column[0] for column in cursor.description]
-            return [_row(names, values) for values in cursor.fetchall()]
+        with translated():
+            names, found = run(self._connection, self._render(query, parameters))
+        return [_row(names, values) for values in found]
 
     def one(self, query: str, /, **parameters: Any) -> Row | None:
         rows = self.all(query, **parameters)
@@ -59,9 +65,8 @@ class MySqlTransaction:
         return self._queries[query].render(parameters, self._connection.prepare_for_mysql)
 
     def _changed(self, statement: bytes) -> int:
-        with translated(), self._connection.cursor() as cursor:
-            cursor.execute(statement)
-            return int(cursor.rowcount)
+        with translated():
+            return change(self._connection, statement)
 
 
 @dataclass

@@ -84,6 +84,28 @@ def test_order_holds_within_a_partition(bus, topic):
     assert [r.offset for r in records] == list(range(2000))
 
 
+def test_many_records_at_once_arrive_in_order_among_others(bus, topic):
+    producer = bus.producer()
+    many = [(f"key-{i % 7}", f"{i:05d}".encode() * 40) for i in range(6000)]
+    producer.send(topic, "key-1", b"first").wait(10)
+    pending = producer.send_all(topic, many)
+    after = producer.send(topic, "key-1", b"last")
+    pending.wait(10)
+    after.wait(10)
+    records = read(reading(bus, topic), 6002)
+    by_key = {f"key-{k}": [value for key, value in many if key == f"key-{k}"] for k in range(7)}
+    by_key["key-1"] = [b"first", *by_key["key-1"], b"last"]
+    assert {key: [r.value for r in records if r.key == key] for key in by_key} == by_key
+    assert {r.partition.number for r in records if r.key == "key-3"} == {partition_of("key-3", 4)}
+
+
+def test_many_records_to_an_unknown_topic_or_too_large_are_refused(bus, topic):
+    with pytest.raises(UnknownTopicError):
+        bus.producer().send_all(f"none-{uuid.uuid4().hex}", [("k", b"v")]).wait(10)
+    with pytest.raises(MessageTooLargeError):
+        bus.producer().send_all(topic, [("k", b"v"), ("k", b"x" * 2_000_000)]).wait(10)
+
+
 def test_a_poll_returns_at_most_what_was_asked_and_goes_on_after_it(bus, topic):
     send_all(bus, topic, [("same", str(i).encode()) for i in range(30)])
     consumer, seen = reading(bus, topic), []

@@ -30,6 +30,8 @@ _NO_TIME_SINCE_FIRST, _NO_HEADERS, _NO_ATTRIBUTES = b"\x00", b"\x00", b"\x00"
 Keyed = tuple[str, bytes]
 """A record: its key and its value."""
 
+Encoded = tuple[bytes, bytes]
+
 
 @dataclass(frozen=True)
 class BatchFuture:
@@ -65,8 +67,8 @@ def append(client: Any, topic: str, records: Sequence[Keyed], partitions: int) -
     return futures
 
 
-def _by_partition(records: Sequence[Keyed], partitions: int) -> dict[int, list[tuple[bytes, bytes]]]:
-    found: dict[int, list[tuple[bytes, bytes]]] = {}
+def _by_partition(records: Sequence[Keyed], partitions: int) -> dict[int, list[Encoded]]:
+    found: dict[int, list[Encoded]] = {}
     for key, value in records:
         if len(value) > MOST_RECORD_BYTES:
             raise driver.MessageSizeTooLargeError(f"{len(value)} bytes")
@@ -74,7 +76,7 @@ def _by_partition(records: Sequence[Keyed], partitions: int) -> dict[int, list[t
     return found
 
 
-def _batches(records: Sequence[tuple[bytes, bytes]]) -> Iterator[tuple[int, bytes]]:
+def _batches(records: Sequence[Encoded]) -> Iterator[tuple[int, bytes]]:
     """Write records one after the other, as many as a batch may hold; yield count and bytes."""
     parts: list[bytes] = []
     count = size = 0

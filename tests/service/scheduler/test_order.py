@@ -34,7 +34,7 @@ def test_what_is_due_together_starts_by_priority(world: World) -> None:
     sent: list[str] = []
     add = world.scheduler.outbox.add
     world.scheduler.outbox.add = lambda commands: add(  # type: ignore[method-assign]
-        [sent.append(c.job_id.partition('.')[0]) or c for c in commands]  # type: ignore[func-returns-value]
+        [sent.append(c.job_id.partition(".")[0]) or c for c in commands]  # type: ignore[func-returns-value]
     )
     world.pass_time(11)
     assert sent == ["top", "mid", "low"]
