@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -124,14 +124,18 @@ class Rig:
         self.bus.create_topics([TopicSpec(JOB_COMMANDS, 16, retention=stamped)])
         self.bus.create_topics(fixed_topics())
 
-    def put(self, instances: Iterable[InstanceSpec]) -> int:
-        """Write schedules as if they had been there for long."""
+    def put(self, instances: Iterable[InstanceSpec], spread_over_s: float = 0.0) -> int:
+        """Write schedules as if they had been there for long.
+
+        The language counts in whole seconds; what is stored does not: with `spread_over_s` the
+        due times are spread evenly from the specs' first one on, at whole milliseconds.
+        """
         count = 0
         for some in _portions(instances, 10_000):
             rows = [
                 {"id": s.id, "shard": shard_of(s.id), "spec": spec_to_json(s),
-                 "due": s.schedule.start if s.schedule else None}
-                for s in some
+                 "due": _due_of(s, spread_over_s * number / len(some))}
+                for number, s in enumerate(some)
             ]  # fmt: skip
             with self.database.transaction() as transaction:
                 transaction.execute_many("put", rows)
@@ -234,6 +238,11 @@ def result(name: str, size: int, figures: dict[str, Any], **more: Any) -> dict[s
 def percentile(values: Sequence[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def _due_of(spec: InstanceSpec, later_s: float) -> datetime | None:
+    start = spec.schedule.start if spec.schedule else None
+    return start and start + timedelta(milliseconds=round(1000 * later_s))
 
 
 def _portions(instances: Iterable[InstanceSpec], size: int) -> Iterator[list[InstanceSpec]]:

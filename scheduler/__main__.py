@@ -29,6 +29,10 @@ GC_THRESHOLDS = (50_000, 20, 100)
 deciding goes into looking for them (21 against 13 us a job)."""
 
 
+SWITCH_S = 0.0005
+"""So long another thread may keep who wakes up for a due time waiting (Python's own: 5 ms)."""
+
+
 class Parts:
     """The scheduler and what feeds it, put together; nothing is connected yet."""
 
@@ -120,4 +124,5 @@ def _none(*_: object) -> None:
 if __name__ == "__main__":
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    sys.setswitchinterval(SWITCH_S)
     sys.exit(run("scheduler", build))

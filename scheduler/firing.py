@@ -51,14 +51,27 @@ class Fired:
 
 @dataclass(frozen=True)
 class When:
-    """The instant fired for, and since when each shard was looked after."""
+    """The instant fired for, and since when each shard was looked after.
+
+    What is ready and plain may be written up to `ahead` of its due time.
+    """
 
     now: datetime
     up_since: Mapping[int, datetime]
     is_reconciled: bool = True
+    ahead: datetime | None = None
 
     def up(self, shard: int) -> datetime:
         return self.up_since.get(shard, self.now)
+
+    def is_plain(self, ready: Ready) -> bool:
+        """Tell whether a due time that is ready goes as it is, perhaps some time ahead."""
+        at = self.now if self.ahead is None else min(max(self.now, ready.due), self.ahead)
+        return ready.is_plain(at, self.up(ready.shard))
+
+    def is_early(self, schedule: Schedule) -> bool:
+        """Tell whether nothing is to be decided about a schedule yet."""
+        return schedule.next_due is not None and schedule.next_due > self.now
 
     def must_wait(self, schedule: Schedule, live: Sequence[LiveJob]) -> bool:
         """Tell whether what is missed may be in the way of jobs whose end we have not read yet."""
@@ -145,14 +158,18 @@ class Firer:
             for name in names
             if name in ready
             and (name not in live or ready[name].may_overlap)
-            and ready[name].is_plain(when.now, when.up(ready[name].shard))
+            and when.is_plain(ready[name])
         ]
         gone = insert_ready(transaction, plain, when.now)
         advance_ready(transaction, gone)
         left = set(names) - {one.instance_id for one in gone}
         read |= self.definitions.schedules_of(transaction, left - set(read))
-        rest = [(read[name], live.get(name, ())) for name in names if name in left]
-        return self._decide_all(Ending(transaction, self.definitions, when.now), rest, gone, when)
+        others = [read[name] for name in names if name in left]
+        early = [schedule for schedule in others if when.is_early(schedule)]
+        rest = [(s, live.get(s.instance_id, ())) for s in others if not when.is_early(s)]
+        ending = Ending(transaction, self.definitions, when.now)
+        fired = self._decide_all(ending, rest, gone, when)
+        return replace(fired, schedules=[*fired.schedules, *early])
 
     def _decide_all(
         self, ending: Ending, rest: Sequence[tuple[Schedule, Sequence[LiveJob]]],

@@ -203,3 +203,12 @@ def job_row(schedule: Schedule, job: NewJob, now: datetime) -> dict[str, Any]:
         "ended_at": now if job.state in TERMINAL else None,
         "now": now,
     }
+
+
+def newborn_row(job: NewJob) -> Mapping[str, Any]:
+    """Show a new job as its row would, for what concerns its stop time."""
+    return {
+        "job_id": job.job_id, "state": job.state, "attempt": 1, "revision": 0,
+        "stop_at": job.stop_at, "stop_reason": job.stop_reason, "start_by": job.start_by,
+        "is_held": job.is_held, "desired_stop": None,
+    }  # fmt: skip

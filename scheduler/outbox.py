@@ -1,16 +1,19 @@
 """Sending start commands and kills, after the rows that want them are committed.
 
-What is sent is marked later, many rows at once; until then the same command may be sent again,
-under the same id, and consumers drop it. What could not be sent is found again by `sweep`.
+Rows may be committed a little before they are due: a command waits here until then. What is sent
+is marked later, many rows at once; until then the same command may be sent again, under the same
+id, and consumers drop it. What could not be sent is found again by `sweep`.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from heapq import heappop, heappush
+from itertools import count
 
 from prometheus_client import Counter
 
@@ -31,6 +34,10 @@ MOST_UNMARKED = 200_000
 MOST_SWEPT = 5_000
 SWEEP_S = 1.0
 BUSY_SWEEP_S = 10.0
+MOST_FLYING = 4
+LANDING_S = 0.01
+"""Where the next command is due later than this, there is time to wait for those on their way."""
+
 SEND_TIMEOUT_S = 10.0
 KILL_AGAIN_S = 5
 KILLS_BEFORE_ALARM = 3
@@ -48,11 +55,14 @@ class Outbox:
     clock: Clock
     definitions: Definitions
     shards: Callable[[], frozenset[int]]
-    _queue: deque[Command] = field(default_factory=deque)
+    _queue: list[tuple[datetime, int, Command]] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=count)
+    _flying: deque[tuple[Sequence[Command], Pending]] = field(default_factory=deque)
     _expected: set[str] = field(default_factory=set)
     _unmarked: dict[str, int] = field(default_factory=dict)
     _woken: threading.Event = field(default_factory=threading.Event)
     _sending: threading.Lock = field(default_factory=threading.Lock)
+    _queueing: threading.Lock = field(default_factory=threading.Lock)
     _swept_at: float = float("-inf")
 
     def expect(self, job_ids: Iterable[str]) -> None:
@@ -64,8 +74,10 @@ class Outbox:
         self._expected.difference_update(job_ids)
 
     def add(self, commands: Iterable[Command]) -> None:
-        """Take commands whose rows are committed."""
-        self._queue.extend(commands)
+        """Take commands whose rows are committed; each is sent when its time has come."""
+        with self._queueing:
+            for command in commands:
+                heappush(self._queue, (command.not_before, next(self._numbers), command))
         self._woken.set()
 
     def wake(self) -> None:
@@ -75,7 +87,7 @@ class Outbox:
 
     def run_once(self) -> float:
         """Wait for commands and send them; a loop's round."""
-        self._woken.wait(SWEEP_S)
+        self._woken.wait(self._rest_s())
         self._woken.clear()
         self.send_queued()
         # amid a storm a sweep would read what is on its way anyway, and hold up the sending
@@ -91,24 +103,28 @@ class Outbox:
         return sent
 
     def send_queued(self) -> int:
-        """Send what was added; what does not get through is left to `sweep`."""
-        count = 0
+        """Send what was added and is due; what does not get through is left to `sweep`."""
+        sent = 0
         with self._sending:
-            while self._queue:
-                batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
-                count += self._send(batch)
-                self._expected.difference_update(command.job_id for command in batch)
+            while batch := self._take_due():
+                self._send(batch)
+                sent += len(batch)
+            if self._rest_s() > LANDING_S:
+                self._land(0)
         if len(self._unmarked) > MOST_UNMARKED:
             self.mark_sent()
-        return count
+        return sent
 
     def sweep(self) -> int:
         """Send every start command that is not confirmed as sent; mark those that are."""
         with self._sending:
             self._swept_at = self.clock.monotonic()
+            self._land(0)
             self._mark()
             commands = self._unsent()
-            return self._send(commands)
+            self._send(commands)
+            self._land(0)
+            return len(commands)
 
     def mark_sent(self) -> None:
         """Note in the ledger what Kafka has."""
@@ -130,7 +146,8 @@ class Outbox:
             for row in rows
         ]  # fmt: skip
         pending = [self.producer.send(JOB_COMMANDS, k.job_id, encode(k)) for k in kills]
-        _wait(pending)
+        for sent in pending:
+            sent.wait(SEND_TIMEOUT_S)
         failpoint("scheduler.after_kill")
         failing = [row["job_id"] for row in rows if row["kills_sent"] == KILLS_BEFORE_ALARM]
         if rows:
@@ -143,20 +160,55 @@ class Outbox:
             _log.error("kill_failed", job_id=job_id, sent=KILLS_BEFORE_ALARM)
         return len(rows)
 
-    def _send(self, commands: Sequence[Command]) -> int:
+    def _rest_s(self) -> float:
+        """Return how long there is nothing to send; at most until the next sweep."""
+        with self._queueing:
+            if not self._queue:
+                return SWEEP_S
+            until_due_s = (self._queue[0][0] - self.clock.now()).total_seconds()
+        return min(SWEEP_S, max(0.0, until_due_s))
+
+    def _take_due(self) -> list[Command]:
+        batch: list[Command] = []
+        now = self.clock.now()
+        with self._queueing:
+            while self._queue and len(batch) < BATCH and self._queue[0][0] <= now:
+                batch.append(heappop(self._queue)[2])
+        return batch
+
+    def _send(self, commands: Sequence[Command]) -> None:
+        """Send them on their way; wait for those before them only where too many are."""
         if not commands:
-            return 0
+            return
+        records = [(command.job_id, command.content) for command in commands]
         try:
-            records = [(command.job_id, command.content) for command in commands]
-            self.producer.send_all(JOB_COMMANDS, records).wait(SEND_TIMEOUT_S)
+            self._flying.append((commands, self.producer.send_all(JOB_COMMANDS, records)))
         except Exception:
-            self._queue.clear()  # all of it is in the ledger, where a sweep finds it again
-            self._expected.clear()
+            self._let_go()
             raise
-        failpoint("scheduler.after_publish")
-        for command in commands:
-            self._unmarked[command.job_id] = command.attempt
-        return len(commands)
+        self._land(MOST_FLYING)
+
+    def _land(self, most_left: int) -> None:
+        """Wait until Kafka has what was sent, but for the last so many batches."""
+        while len(self._flying) > most_left:
+            commands, pending = self._flying[0]
+            try:
+                pending.wait(SEND_TIMEOUT_S)
+            except Exception:
+                self._let_go()
+                raise
+            failpoint("scheduler.after_publish")
+            self._flying.popleft()
+            for command in commands:
+                self._unmarked[command.job_id] = command.attempt
+            self._expected.difference_update(command.job_id for command in commands)
+
+    def _let_go(self) -> None:
+        """Leave all that is not confirmed to a sweep, which finds it in the ledger."""
+        with self._queueing:
+            self._queue.clear()
+        self._flying.clear()
+        self._expected.clear()
 
     def _unsent(self) -> list[Command]:
         shards = self.shards()
@@ -190,9 +242,3 @@ class Outbox:
 
 def _order(command: StartJob) -> tuple[datetime, int, str]:
     return command.due, -command.spec.priority, command.job_id
-
-
-def _wait(pending: Sequence[Pending]) -> None:
-    for sent in pending:
-        sent.wait(SEND_TIMEOUT_S)
-

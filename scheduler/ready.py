@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from common.db import Row
@@ -26,17 +26,20 @@ from scheduler.domain.schedule import (
 MOST_READY = 100_000
 """One takes 1.6 kB; what does not find room is made ready when it is due."""
 
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class Command(NamedTuple):
-    """A start command as it goes out."""
+    """A start command as it goes out, and when."""
 
+    not_before: datetime
     job_id: str
     attempt: int
     content: bytes
 
 
-def command_of(start: StartJob) -> Command:
-    return Command(start.job_id, start.attempt, encode(start))
+def command_of(start: StartJob, not_before: datetime = AT_ONCE) -> Command:
+    return Command(not_before, start.job_id, start.attempt, encode(start))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def make_ready(schedule: Schedule) -> Ready | None:
         stop_at=stop_at, start_before=start_by if stop_at is None else min(stop_at, start_by),
         may_overlap=schedule.spec.overlap == "allow",
         rows=tuple(_row_of(schedule, job) for job in jobs),
-        commands=tuple(command_of(start) for start in starts),
+        commands=tuple(command_of(start, due) for start in starts),
     )  # fmt: skip
 
 

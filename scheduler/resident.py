@@ -19,6 +19,8 @@ from scheduler.ready import Ready
 
 HORIZON = timedelta(seconds=60)
 PORTION = 10_000
+AHEAD = timedelta(milliseconds=50)
+"""So long before they are due, plain starts are written and committed; sent they are when due."""
 DOWN_AFTER = timedelta(seconds=10)
 """A due time so long ago was missed while the platform was down: the misfire policy decides."""
 
@@ -27,9 +29,14 @@ _BEGINNING = (datetime(1970, 1, 1, tzinfo=UTC), "")
 
 @dataclass
 class Resident:
-    """The agenda, and the backlog of what was missed. Guarded by the scheduler's lock."""
+    """The agenda, and the backlog of what was missed. Guarded by the scheduler's lock.
+
+    Starts are on `early`, from which they are taken some time before they are due; those that must
+    wait until then, and all stops, are on `agenda`.
+    """
 
     agenda: Agenda = field(default_factory=Agenda)
+    early: Agenda = field(default_factory=Agenda)
     backlog: Agenda = field(default_factory=Agenda)
     up_since: dict[int, datetime] = field(default_factory=dict)
     upcoming: deque[str] = field(default_factory=deque)
@@ -37,11 +44,12 @@ class Resident:
     _loaded_to: tuple[datetime, str] = _BEGINNING
 
     def __len__(self) -> int:
-        return len(self.agenda) + len(self.backlog)
+        return len(self.agenda) + len(self.early) + len(self.backlog)
 
     def forget(self) -> None:
         """Begin anew: nothing is loaded."""
         self.agenda.clear()
+        self.early.clear()
         self.backlog.clear()
         self.upcoming.clear()
         self._loaded_to = _BEGINNING
@@ -77,8 +85,8 @@ class Resident:
     def plan(self, schedule: Schedule) -> None:
         """Put a schedule's next due time on the agenda, if it is ours, near, and has one."""
         key, due = schedule.instance_id, schedule.next_due
-        self.agenda.drop(Act.START, key)
-        self.backlog.drop(Act.START, key)
+        for heap in (self.agenda, self.early, self.backlog):
+            heap.drop(Act.START, key)
         is_ours = schedule.shard in self.up_since and schedule.state != DELETED
         if due is not None and is_ours and (due, key) <= self._loaded_to:
             self._put(key, due, schedule.shard, schedule.spec.priority)
@@ -101,16 +109,30 @@ class Resident:
         else:
             self.agenda.put(at, Act.KILL, job_id)
 
+    def take_due(self, now: datetime, limit: int) -> list[Entry]:
+        """Take what is due by `now`, and starts that are due soon after."""
+        taken = self.agenda.take_due(now, limit)
+        return taken + self.early.take_due(now + AHEAD, limit - len(taken))
+
     def put_back(self, entries: Collection[Entry]) -> None:
+        """Put entries back that could not be carried out."""
         for entry in entries:
-            self.agenda.put(entry.at, entry.act, entry.key, entry.priority)
+            heap = self.early if entry.act is Act.START else self.agenda
+            heap.put(entry.at, entry.act, entry.key, entry.priority)
+
+    def hold(self, entry: Entry) -> None:
+        """Keep a start until it is due: it is not to be decided before."""
+        self.early.drop(Act.START, entry.key)
+        self.agenda.put(entry.at, entry.act, entry.key, entry.priority)
 
     def next_at(self) -> datetime | None:
-        return self.agenda.next_at()
+        """Return when there is something to do next."""
+        due, soon = self.agenda.next_at(), self.early.next_at()
+        return min((at for at in (due, soon and soon - AHEAD) if at is not None), default=None)
 
     def _put(self, key: str, due: datetime, shard: int, priority: int) -> None:
         if due < self.up_since[shard]:
             self.backlog.put(due, Act.START, key, priority)
         else:
-            self.agenda.put(due, Act.START, key, priority)
+            self.early.put(due, Act.START, key, priority)
             self.upcoming.append(key)

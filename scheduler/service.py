@@ -9,7 +9,7 @@ an end sets free in `scheduler.ending`; what arrives from outside in `scheduler.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from common.bus import BusUnavailableError, Producer
@@ -18,13 +18,12 @@ from common.db import Database
 from common.errors import Retryable
 from common.logs import logger
 from scheduler.domain.agenda import Act, Entry
-from scheduler.domain.schedule import NewJob
 from scheduler.ending import Ending
 from scheduler.firing import Fired, Firer, When
 from scheduler.leases import LeaseLostError, Leases
-from scheduler.ledger import limits_of, lock_jobs, view_of
+from scheduler.ledger import limits_of, lock_jobs, newborn_row, view_of
 from scheduler.outbox import Outbox
-from scheduler.resident import DOWN_AFTER, HORIZON, Resident
+from scheduler.resident import AHEAD, DOWN_AFTER, HORIZON, Resident
 from scheduler.store import Definitions
 
 BATCH = 1000
@@ -109,7 +108,7 @@ class Scheduler:
             now = self._clock.now()
             self._notice_downtime(now)
             is_loaded = self._load(now)
-            entries = self.resident.agenda.take_due(now, BATCH)
+            entries = self.resident.take_due(now, BATCH)
             entries += self._take_missed(now, BATCH - len(entries))
             self._is_busy = len(entries) == BATCH
             self._carry_out(entries, now)
@@ -136,7 +135,7 @@ class Scheduler:
             for schedule in fired.schedules:
                 self.resident.plan(schedule)
             for _, job in fired.made:
-                self.resident.plan_stop(_row_of(job))
+                self.resident.plan_stop(newborn_row(job))
             for ready in fired.ready:
                 self.resident.plan_ready(ready)
         self.follow(fired.ending)
@@ -225,11 +224,7 @@ class Scheduler:
     def _carry_out(self, entries: Sequence[Entry], now: datetime) -> None:
         try:
             self._stop([e.key for e in entries if e.act is Act.KILL], now)
-            instances = [e.key for e in entries if e.act is Act.START]
-            if instances:
-                when = When(now, self.resident.up_since, self._is_reconciled())
-                self.plan_fired(self.firer.fire(instances, when))
-                self.on_fired()
+            self._start([e for e in entries if e.act is Act.START], now)
         except LeaseLostError:
             self.leases.drop()
             self.resident.put_back(entries)
@@ -237,6 +232,19 @@ class Scheduler:
         except Exception:
             self.resident.put_back(entries)
             raise
+
+    def _start(self, entries: Sequence[Entry], now: datetime) -> None:
+        """Fire what is due, and what is due soon and plain; what is not plain waits until then."""
+        if not entries:
+            return
+        when = When(now, self.resident.up_since, self._is_reconciled(), now + AHEAD)
+        fired = self.firer.fire([entry.key for entry in entries], when)
+        self.plan_fired(fired)
+        gone = {ready.instance_id for ready in fired.ready}
+        for entry in entries:
+            if entry.at > now and entry.key not in gone:
+                self.resident.hold(entry)
+        self.on_fired()
 
     def _stop(self, job_ids: Sequence[str], now: datetime) -> None:
         """Wish the end of jobs whose time is over; look again later at those that got more."""
@@ -287,12 +295,3 @@ class Scheduler:
 
 
 _IDLE = timedelta(seconds=IDLE_S)
-
-
-def _row_of(job: NewJob) -> Mapping[str, object]:
-    """Show a new job as its row would, for what concerns its stop time."""
-    return {
-        "job_id": job.job_id, "state": job.state, "attempt": 1, "revision": 0,
-        "stop_at": job.stop_at, "stop_reason": job.stop_reason, "start_by": job.start_by,
-        "is_held": job.is_held, "desired_stop": None,
-    }  # fmt: skip
