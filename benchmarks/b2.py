@@ -60,7 +60,8 @@ def _lateness_ms(rig: Rig, size: int, seconds: int) -> tuple[float, dict[str, An
     commands = rig.commands()
     late = [(at - message.due).total_seconds() * 1000 for message, at in commands]
     facts = {
-        "p50_ms": round(percentile(late, 0.5), 1), "max_ms": round(max(late), 1), "early": sum(one < 0 for one in late),
+        "p50_ms": round(percentile(late, 0.5), 1), "max_ms": round(max(late), 1),
+        "early": sum(one < 0 for one in late),
         "commands": len(commands), "jobs": len({m.job_id for m, _ in commands}),
         "memory_mb": round(replica.resident_mb()),
     }  # fmt: skip

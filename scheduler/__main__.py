@@ -21,6 +21,7 @@ from scheduler.auditor import Auditor
 from scheduler.events import Events
 from scheduler.intake import Intake
 from scheduler.leases import LEASE_S
+from scheduler.outbox import SWEEP_S
 from scheduler.service import PREPARE_PAUSE_S, Scheduler
 
 GROUP = "scheduler"
@@ -79,7 +80,13 @@ def build(context: Context) -> Service:
     syncing = every(5.0, "clock", clock.sync)
     firing = every(5.0, "firing", scheduler.tick)
     scheduler.wake = firing.wake
-    scheduler.wake_outbox = scheduler.outbox.wake
+    sweeping = every(SWEEP_S, "sweep", scheduler.outbox.sweep_if_idle)
+
+    def look_for_unsent() -> None:
+        scheduler.outbox.want_sweep()
+        sweeping.wake()
+
+    scheduler.wake_outbox = look_for_unsent
     scheduler.on_fired = _none
 
     def may_fire() -> bool:
@@ -92,7 +99,7 @@ def build(context: Context) -> Service:
     scheduler.is_reconciled = parts.events.caught_up
     figures = scheduler.figures() | {"ledger_imbalance": lambda: parts.auditor.imbalance}
     return Service(
-        loops=[*_loops(parts), syncing, firing],
+        loops=[*_loops(parts), sweeping, syncing, firing],
         checks={"mysql": parts.database.ping, "kafka": partial(parts.bus.ping, 3.0)},
         figures=figures,
         close=parts.close,
@@ -104,7 +111,7 @@ def _loops(parts: Parts) -> list[Loop]:
     scheduler, outbox = parts.scheduler, parts.scheduler.outbox
     return [
         every(scheduler.leases.ttl_s / 4, "leases", parts.hold_shards),
-        forever("outbox", outbox.run_once, outbox.wake),
+        forever("outbox", outbox.run_once, outbox.nudge),
         every(PREPARE_PAUSE_S, "prepare", scheduler.prepare),
         every(1.0, "kills", lambda: _none(scheduler.send_kills())),
         every(EVERY_S, "announce", parts.announcer.run_once),

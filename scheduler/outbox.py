@@ -30,10 +30,13 @@ from scheduler.ready import Command, command_of
 from scheduler.store import Definitions
 
 BATCH = 1000
-MOST_UNMARKED = 200_000
 MOST_SWEPT = 5_000
 SWEEP_S = 1.0
+IDLE_S = 1.0
 BUSY_SWEEP_S = 10.0
+SEND_PAUSE_S = 0.002
+"""Between two sendings; each costs a request, whatever is in it."""
+
 MOST_FLYING = 4
 LANDING_S = 0.01
 """Where the next command is due later than this, there is time to wait for those on their way."""
@@ -48,7 +51,7 @@ _kills_failed = Counter("rota_kills_not_confirmed", "Kills not confirmed after t
 
 @dataclass
 class Outbox:
-    """Start commands on their way. `add` and `wake` may come from any thread; one thread sends."""
+    """Start commands on their way. One thread sends, another sweeps; any may `add` and `nudge`."""
 
     database: Database
     producer: Producer
@@ -62,8 +65,10 @@ class Outbox:
     _unmarked: dict[str, int] = field(default_factory=dict)
     _woken: threading.Event = field(default_factory=threading.Event)
     _sending: threading.Lock = field(default_factory=threading.Lock)
+    _sweeping: threading.Lock = field(default_factory=threading.Lock)
     _queueing: threading.Lock = field(default_factory=threading.Lock)
     _swept_at: float = float("-inf")
+    _sent_at: float = float("-inf")
 
     def expect(self, job_ids: Iterable[str]) -> None:
         """Leave these rows, about to be committed, to `add`: no sweep sends them as well."""
@@ -80,21 +85,28 @@ class Outbox:
                 heappush(self._queue, (command.not_before, next(self._numbers), command))
         self._woken.set()
 
-    def wake(self) -> None:
-        """Look for rows that want to be published, now."""
-        self._swept_at = float("-inf")
+    def nudge(self) -> None:
+        """Let `run_once` return soon."""
         self._woken.set()
 
     def run_once(self) -> float:
-        """Wait for commands and send them; a loop's round."""
+        """Wait until something is to be sent, and send it; a loop's round."""
         self._woken.wait(self._rest_s())
         self._woken.clear()
-        self.send_queued()
-        # amid a storm a sweep would read what is on its way anyway, and hold up the sending
-        pause_s = BUSY_SWEEP_S if self._expected else SWEEP_S
+        if self._rest_s() <= 0.0:
+            self._sent_at = self.clock.monotonic()
+            self.send_queued()
+        return 0.0
+
+    def want_sweep(self) -> None:
+        """Let `sweep_if_idle` sweep next time, whatever is on."""
+        self._swept_at = float("-inf")
+
+    def sweep_if_idle(self) -> None:
+        """Sweep, unless a storm is on: a sweep would read what is on its way anyway."""
+        pause_s = BUSY_SWEEP_S if self._expected else 0.0
         if self.clock.monotonic() - self._swept_at >= pause_s:
             self.sweep()
-        return 0.0
 
     def publish(self) -> int:
         """Send all there is to send, queued or found in the ledger; return how many."""
@@ -109,26 +121,27 @@ class Outbox:
             while batch := self._take_due():
                 self._send(batch)
                 sent += len(batch)
-            if self._rest_s() > LANDING_S:
+            if not self._queue or self._rest_s() > LANDING_S:
                 self._land(0)
-        if len(self._unmarked) > MOST_UNMARKED:
-            self.mark_sent()
         return sent
 
     def sweep(self) -> int:
-        """Send every start command that is not confirmed as sent; mark those that are."""
-        with self._sending:
+        """Mark what Kafka has, and send every start command that is not confirmed as sent.
+
+        Holds up no sending but while it sends itself.
+        """
+        with self._sweeping:
             self._swept_at = self.clock.monotonic()
-            self._land(0)
             self._mark()
             commands = self._unsent()
-            self._send(commands)
-            self._land(0)
+            with self._sending:
+                self._send(commands)
+                self._land(0)
             return len(commands)
 
     def mark_sent(self) -> None:
         """Note in the ledger what Kafka has."""
-        with self._sending:
+        with self._sweeping:
             self._mark()
 
     def send_kills(self) -> int:
@@ -161,12 +174,13 @@ class Outbox:
         return len(rows)
 
     def _rest_s(self) -> float:
-        """Return how long there is nothing to send; at most until the next sweep."""
+        """Return how long there is nothing to send; at most a second."""
         with self._queueing:
             if not self._queue:
-                return SWEEP_S
+                return IDLE_S
             until_due_s = (self._queue[0][0] - self.clock.now()).total_seconds()
-        return min(SWEEP_S, max(0.0, until_due_s))
+        pause_s = self._sent_at + SEND_PAUSE_S - self.clock.monotonic()
+        return min(IDLE_S, max(0.0, until_due_s, pause_s))
 
     def _take_due(self) -> list[Command]:
         batch: list[Command] = []
@@ -218,7 +232,9 @@ class Outbox:
             rows = transaction.all(
                 "unpublished", shards=shards, now=self.clock.now(), limit=MOST_SWEPT
             )
+            # in this order: what lands becomes unmarked before it is expected no more
             rows = [row for row in rows if row["job_id"] not in self._expected]
+            rows = [row for row in rows if row["job_id"] not in self._unmarked]
             wanted = {(row["instance_id"], row["version"]) for row in rows}
             known = self.definitions.versions_of(transaction, wanted)
         commands = [
@@ -229,15 +245,18 @@ class Outbox:
         return [command_of(start) for start in sorted(commands, key=_order)]
 
     def _mark(self) -> None:
+        """Note what Kafka has; until that is committed it stays unmarked."""
         by_attempt: dict[int, list[str]] = defaultdict(list)
-        for job_id, attempt in self._unmarked.items():
+        for job_id, attempt in list(self._unmarked.items()):
             by_attempt[attempt].append(job_id)
         for attempt, jobs in by_attempt.items():
             for start in range(0, len(jobs), BATCH):
+                some = sorted(jobs[start : start + BATCH])
                 with self.database.transaction() as transaction:
-                    some = sorted(jobs[start : start + BATCH])
                     transaction.execute("mark_published", jobs=some, attempt=attempt)
-        self._unmarked = {}
+                for job_id in some:
+                    if self._unmarked.get(job_id) == attempt:
+                        del self._unmarked[job_id]
 
 
 def _order(command: StartJob) -> tuple[datetime, int, str]:

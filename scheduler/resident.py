@@ -19,8 +19,10 @@ from scheduler.ready import Ready
 
 HORIZON = timedelta(seconds=60)
 PORTION = 10_000
-AHEAD = timedelta(milliseconds=50)
-"""So long before they are due, plain starts are written and committed; sent they are when due."""
+AHEAD = timedelta(milliseconds=100)
+LEAST_AHEAD = timedelta(milliseconds=40)
+"""Plain starts are written and committed so long before they are due, and sent when they are due.
+Some time lies between the two, so that what is due in it is one transaction."""
 DOWN_AFTER = timedelta(seconds=10)
 """A due time so long ago was missed while the platform was down: the misfire policy decides."""
 
@@ -128,7 +130,8 @@ class Resident:
     def next_at(self) -> datetime | None:
         """Return when there is something to do next."""
         due, soon = self.agenda.next_at(), self.early.next_at()
-        return min((at for at in (due, soon and soon - AHEAD) if at is not None), default=None)
+        soon = soon and soon - LEAST_AHEAD
+        return min((at for at in (due, soon) if at is not None), default=None)
 
     def _put(self, key: str, due: datetime, shard: int, priority: int) -> None:
         if due < self.up_since[shard]:
