@@ -251,12 +251,14 @@ class Outbox:
             by_attempt[attempt].append(job_id)
         for attempt, jobs in by_attempt.items():
             for start in range(0, len(jobs), BATCH):
-                some = sorted(jobs[start : start + BATCH])
-                with self.database.transaction() as transaction:
-                    transaction.execute("mark_published", jobs=some, attempt=attempt)
-                for job_id in some:
-                    if self._unmarked.get(job_id) == attempt:
-                        del self._unmarked[job_id]
+                self._mark_some(sorted(jobs[start : start + BATCH]), attempt)
+
+    def _mark_some(self, jobs: Sequence[str], attempt: int) -> None:
+        with self.database.transaction() as transaction:
+            transaction.execute("mark_published", jobs=jobs, attempt=attempt)
+        for job_id in jobs:
+            if self._unmarked.get(job_id) == attempt:
+                del self._unmarked[job_id]
 
 
 def _order(command: StartJob) -> tuple[datetime, int, str]:
