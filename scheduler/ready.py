@@ -47,7 +47,8 @@ class Ready:
     """One due time of one schedule: what is written and sent when it comes, and where it goes on.
 
     `start_before`: from then on it is too late to start; `may_overlap`: other jobs of the instance
-    are no hindrance.
+    are no hindrance; `may_be_missed`: it runs though the platform was down when it was due, if it
+    is the only one.
     """
 
     instance_id: str
@@ -61,6 +62,7 @@ class Ready:
     stop_at: datetime | None
     start_before: datetime
     may_overlap: bool
+    may_be_missed: bool
     rows: tuple[Mapping[str, Any], ...]
     commands: tuple[Command, ...]
 
@@ -70,9 +72,10 @@ class Ready:
         return known == (row["version"], row["state"], row["next_due"], row["applied_at"])
 
     def is_plain(self, now: datetime, up_since: datetime) -> bool:
-        """Tell whether just this due time is to be fired, and runs: none missed, none late."""
+        """Tell whether just this due time is to be fired, and runs, as `domain.fire` would say."""
         is_alone = self.next_due is None or self.next_due > now
-        return is_alone and up_since <= self.due <= now < self.start_before
+        is_known = self.may_be_missed or up_since <= self.due
+        return is_alone and is_known and self.due <= now < self.start_before
 
 
 def make_ready(schedule: Schedule) -> Ready | None:
@@ -90,6 +93,7 @@ def make_ready(schedule: Schedule) -> Ready | None:
         next_due=next_due, next_stop=definition.stop_of(next_due)[0] if next_due else None,
         stop_at=stop_at, start_before=start_by if stop_at is None else min(stop_at, start_by),
         may_overlap=schedule.spec.overlap == "allow",
+        may_be_missed=schedule.spec.misfire != "skip",
         rows=tuple(_row_of(schedule, job) for job in jobs),
         commands=tuple(command_of(start, due) for start in starts),
     )  # fmt: skip
