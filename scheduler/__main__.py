@@ -47,6 +47,7 @@ class Parts:
         self.scheduler.leases.ttl_s = context.settings.number("SCHEDULER_LEASE_S", LEASE_S)
         self.announcer = Announcer(self.scheduler, self.database, self.producer, self.clock)
         self.intake = Intake(self.scheduler, self.database, self.clock)
+        self.scan = every(5.0, "scan", self.intake.scan)
         self.auditor = Auditor(self.scheduler, self.database, self.clock)
         events = Events(self.scheduler, self.database, self.clock)
         self.instances = self._receiver(APP_INSTANCES, self.intake.receive_instances)
@@ -54,9 +55,12 @@ class Parts:
         self.monitor = HeartbeatMonitor(self.bus, self.producer)
 
     def hold_shards(self) -> None:
-        """Keep our leases; read the partitions of the shards we hold."""
+        """Keep our leases; read our shards' partitions, and look at the instances of new ones."""
+        before = self.scheduler.shards
         self.scheduler.hold_shards()
         shards = self.scheduler.shards
+        if shards - before:
+            self.scan.wake()
         self.instances.assign([Partition(APP_INSTANCES, shard) for shard in shards])
         self.events.assign([Partition(JOB_EVENTS, shard) for shard in shards])
 
@@ -115,7 +119,7 @@ def _loops(parts: Parts) -> list[Loop]:
         every(PREPARE_PAUSE_S, "prepare", scheduler.prepare),
         every(1.0, "kills", lambda: _none(scheduler.send_kills())),
         every(EVERY_S, "announce", parts.announcer.run_once),
-        every(5.0, "scan", parts.intake.scan),
+        parts.scan,
         every(10.0, "waiting", scheduler.look_at_waiting),
         every(10.0, "audit", parts.auditor.run_once),
         forever("instances", parts.instances.run_once, parts.instances.wake),

@@ -84,12 +84,11 @@ class Intake:
         """
         now, shards = self.clock.now(), frozenset(self.scheduler.shards)
         is_whole = now - self._scanned_all_at >= SCAN_ALL or not shards <= self._scanned_for
-        since = _BEGINNING if is_whole else self._scanned_to - SCAN_OVERLAP
+        since = None if is_whole else self._scanned_to - SCAN_OVERLAP
         after, newest = "", self._scanned_to
         while True:
-            with self.database.transaction() as transaction:
-                rows = transaction.all("app_changed", since=since, after=after, limit=PORTION)
-            self.take(rows)
+            rows = self._headers(after, since)
+            self.take(self._read_changed(rows))
             newest = max([newest, *(row["updated_at"] for row in rows)])
             if len(rows) < PORTION:
                 break
@@ -97,6 +96,23 @@ class Intake:
         self._scanned_to, self._scanned_for = newest, shards
         self._scanned_all_at = now if is_whole else self._scanned_all_at
         self.requests.carry_out()
+
+    def _headers(self, after: str, since: datetime | None) -> Sequence[Row]:
+        """Read a portion of the instances in the order of their ids, without their specs."""
+        with self.database.transaction() as transaction:
+            if since is None:
+                return transaction.all("app_all", after=after, limit=PORTION)
+            return transaction.all("app_changed", since=since, after=after, limit=PORTION)
+
+    def _read_changed(self, headers: Sequence[Row]) -> Sequence[Row]:
+        """Read those whole that are ours and not as we have them."""
+        shards = self.scheduler.shards
+        ours = {r["instance_id"]: r for r in headers if shard_of(r["instance_id"]) in shards}
+        if not ours:
+            return []
+        with self.database.transaction() as transaction:
+            changed = [row["instance_id"] for row in self._changed(transaction, ours)]
+            return transaction.all("app_instances", instances=changed) if changed else []
 
     def carry_out_requests(self) -> None:
         self.requests.carry_out()

@@ -330,9 +330,16 @@ SELECT instance_id, version, spec, image, command, paused, deleted, applied_at, 
 FROM rota_app.instances WHERE instance_id IN %(instances)s;
 
 -- name: app_changed
--- Instances that changed since a moment, in the order of their ids (read-only).
-SELECT instance_id, version, spec, image, command, paused, deleted, applied_at, updated_at
+-- Instances that changed since a moment, in the order of their ids, without their specs (read-only).
+SELECT instance_id, version, paused, deleted, applied_at, updated_at
 FROM rota_app.instances WHERE updated_at >= %(since)s AND instance_id > %(after)s
+ORDER BY instance_id LIMIT %(limit)s;
+
+-- name: app_all
+-- All instances in the order of their ids, without their specs (read-only). A query of its own: with
+-- a moment in it the server sorts all of them for every portion.
+SELECT instance_id, version, paused, deleted, applied_at, updated_at
+FROM rota_app.instances WHERE instance_id > %(after)s
 ORDER BY instance_id LIMIT %(limit)s;
 
 -- name: known_versions

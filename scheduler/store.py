@@ -5,7 +5,6 @@ Specs are read again only when their version changes: a bounded store keeps the 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -150,7 +149,7 @@ def _row_of(schedule: Schedule) -> dict[str, object]:
         "version": schedule.version,
         "spec": spec_to_json(schedule.spec),
         "image": schedule.definition.image,
-        "command": json.dumps(schedule.definition.command),
+        "command": msgspec.json.encode(schedule.definition.command).decode(),
         "state": schedule.state,
         "priority": schedule.spec.priority,
         "next_due": schedule.next_due,
