@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from benchmarks.limits import inserted_a_second, jobs_of, popped_a_second, produced_a_second
-from benchmarks.rig import new_rig, now, result, say, specs
+from benchmarks.rig import Rig, new_rig, now, result, say, specs
 
 LEAD_S = 8
 
@@ -34,15 +34,9 @@ def measure(size: int, runs: int, seconds: int) -> dict[str, Any]:
 
 def _run(size: int) -> tuple[float, dict[str, float], dict[str, Any]]:
     with new_rig() as rig:
-        jobs = jobs_of(size, "raw")
-        bounds = {
-            "producer": produced_a_second(rig, jobs),
-            "sql": inserted_a_second(rig, jobs),
-            "heap": popped_a_second(size),
-        }
-        del jobs
+        bounds = _limits(rig, size, "raw")
         before = rig.count("count_jobs")
-        lead = timedelta(seconds=LEAD_S + size / 20_000 + size / 40_000)
+        lead = timedelta(seconds=LEAD_S + size / 7_000)
         due = (now() + lead).replace(microsecond=0)
         rig.put(specs(size, due, 3600))
         say(f"{size:,} schedules written, due in {(due - now()).total_seconds():.1f} s")
@@ -60,4 +54,17 @@ def _run(size: int) -> tuple[float, dict[str, float], dict[str, Any]]:
             "memory_mb": round(memory),
         }  # fmt: skip
         say(f"ours: {size / took:,.0f} jobs/s; {facts}")
+        replica.kill()
+        after = _limits(rig, size // 4, "again")
+        facts["limit_after"] = round(min(after.values()))
         return size / took, bounds, facts
+
+
+def _limits(rig: Rig, size: int, prefix: str) -> dict[str, float]:
+    """Measure what the machine can do; done before and after, since others may be using it."""
+    jobs = jobs_of(size, prefix)
+    return {
+        "producer": produced_a_second(rig, jobs),
+        "sql": inserted_a_second(rig, jobs),
+        "heap": popped_a_second(size),
+    }

@@ -47,12 +47,11 @@ def _bare_ms(rig: Rig, count: int = 300) -> float:
 
 def _lateness_ms(rig: Rig, size: int, seconds: int) -> tuple[float, dict[str, Any]]:
     due = seconds * A_SECOND
-    begin = (now() + timedelta(seconds=LEAD_S + size / 10_000)).replace(microsecond=0)
+    rig.put_far(max(0, size - due), now() + timedelta(days=1))
+    begin = (now() + timedelta(seconds=LEAD_S + due / 2_000)).replace(microsecond=0)
     for second in range(seconds):
         first = begin + timedelta(seconds=second)
         rig.put(specs(A_SECOND, first, 86400, f"d{second}"), spread_over_s=1.0)
-    far = begin + timedelta(days=1)
-    rig.put(specs(max(0, size - due), far, 86400))
     replica = rig.start()
     rig.wait_held("one", 16)
     say(f"{size:,} resident, begin in {(begin - now()).total_seconds():.1f} s")

@@ -35,10 +35,9 @@ def measure(size: int, runs: int, seconds: int) -> dict[str, Any]:
 
 def _run(rig: Rig, size: int) -> tuple[float, float, dict[str, Any]]:
     overdue = min(10_000, size // 10)
-    begin = now().replace(microsecond=0)
-    due = begin + timedelta(seconds=25 + size / 10_000)
+    rig.put_far(size - overdue, now() + timedelta(days=2))
+    due = now().replace(microsecond=0) + timedelta(seconds=20)
     rig.put(specs(overdue, due, 86400))
-    rig.put(specs(size - overdue, begin + timedelta(days=2), 86400, "far"))
     first_life = rig.start(ROTA_SCHEDULER_LEASE_S="3")
     rig.wait_held("one", 16)
     first_life.kill()

@@ -30,12 +30,11 @@ def measure(size: int, runs: int, seconds: int) -> dict[str, Any]:
 
 
 def _run(rig: Rig, size: int, seconds: int) -> tuple[float, dict[str, Any]]:
-    begin = (now() + timedelta(seconds=25 + size / 10_000)).replace(microsecond=0)
+    rig.put_far(max(0, size - seconds * A_SECOND), now() + timedelta(days=1))
+    begin = (now() + timedelta(seconds=25)).replace(microsecond=0)
     for second in range(seconds):
         first = begin + timedelta(seconds=second)
         rig.put(specs(A_SECOND, first, 86400, f"d{second}"))
-    far = max(0, size - seconds * A_SECOND)
-    rig.put(specs(far, begin + timedelta(days=1), 86400, "far"))
     for name in ("one", "two"):
         rig.start(name, ROTA_SCHEDULER_LEASE_S=str(LEASE_S))
     for name in ("one", "two"):

@@ -38,6 +38,11 @@ INSERT INTO schedules (instance_id, shard, version, spec, image, command, state,
   applied_at, updated_at)
 VALUES (%(id)s, %(shard)s, 1, %(spec)s, 'registry/app:1.4', '["python", "-m", "app"]', 'active',
   %(due)s, '2026-01-01', '2026-01-01');
+-- name: multiply
+INSERT INTO schedules (instance_id, shard, version, spec, image, command, state, next_due,
+  applied_at, updated_at)
+SELECT CONCAT(%(prefix)s, instance_id), shard, version, spec, image, command, state, next_due,
+  applied_at, updated_at FROM schedules WHERE instance_id LIKE 'far-%' LIMIT %(limit)s;
 -- name: make_app
 CREATE DATABASE IF NOT EXISTS rota_app;
 -- name: make_instances
@@ -55,6 +60,9 @@ SELECT COUNT(*) AS schedules FROM schedules;
 -- name: held_by
 SELECT COUNT(*) AS shards FROM shards WHERE owner = %(owner)s AND expires_at > UTC_TIMESTAMP(6);
 """)
+
+
+FAR_AT_ONCE = 20_000
 
 
 def now() -> datetime:
@@ -141,6 +149,15 @@ class Rig:
                 transaction.execute_many("put", rows)
             count += len(rows)
         return count
+
+    def put_far(self, count: int, due: datetime) -> None:
+        """Write schedules that are there and not due: a few by hand, the rest multiplied there."""
+        first = min(count, FAR_AT_ONCE)
+        self.put(specs(first, due, 86400, "far"))
+        for number in range(1, -(-count // FAR_AT_ONCE)):
+            limit = min(FAR_AT_ONCE, count - number * FAR_AT_ONCE)
+            with self.database.transaction() as transaction:
+                transaction.execute("multiply", prefix=f"n{number}-", limit=limit)
 
     def start(self, name: str = "one", **settings: str) -> Replica:
         environment = {
