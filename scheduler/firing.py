@@ -148,6 +148,7 @@ class Firer:
     ) -> Fired:
         """Write what is ready and plain as it is; decide about the rest one by one."""
         live = live_jobs_of(transaction, sorted(names))
+        parents = self._child_names(transaction, names)
         read = self.definitions.schedules_of(transaction, set(names) - set(ready))
         for schedule in read.values():
             made = make_ready(schedule)
@@ -159,6 +160,7 @@ class Firer:
             if name in ready
             and (name not in live or ready[name].may_overlap)
             and when.is_plain(ready[name])
+            and (name not in parents or ready[name].due <= when.now)  # may not be taken back
         ]
         gone = insert_ready(transaction, plain, when.now)
         advance_ready(transaction, gone)

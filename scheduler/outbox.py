@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 
 from prometheus_client import Counter
@@ -84,6 +84,16 @@ class Outbox:
             for command in commands:
                 heappush(self._queue, (command.not_before, next(self._numbers), command))
         self._woken.set()
+
+    def withdraw(self, job_ids: Collection[str]) -> set[str]:
+        """Take commands back whose time has not come; return those that will not be sent."""
+        with self._queueing:
+            taken = {each[2].job_id for each in self._queue if each[2].job_id in job_ids}
+            if taken:
+                self._queue = [each for each in self._queue if each[2].job_id not in taken]
+                heapify(self._queue)
+        self._expected.difference_update(taken)
+        return taken
 
     def nudge(self) -> None:
         """Let `run_once` return soon."""

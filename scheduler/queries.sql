@@ -150,6 +150,21 @@ VALUES (%(job_id)s, %(instance_id)s, %(due)s, %(ordinal)s, %(shard)s, %(version)
 -- Which of these jobs are there already.
 SELECT job_id FROM jobs WHERE job_id IN %(jobs)s;
 
+-- name: ahead_of
+-- Jobs written ahead of their due times, not sent yet.
+SELECT job_id, instance_id, due FROM jobs
+WHERE instance_id IN %(instances)s AND due > %(now)s AND state = 'QUEUED'
+  AND is_published = FALSE AND is_manual = FALSE
+ORDER BY due;
+
+-- name: take_back_jobs
+-- Jobs that never came to be.
+DELETE FROM jobs WHERE job_id IN %(jobs)s;
+
+-- name: take_back_births
+-- And their births.
+DELETE FROM job_events WHERE job_id IN %(jobs)s;
+
 -- name: extend_job
 -- A row stands for more due times.
 UPDATE jobs SET count = count + %(count)s, until = %(until)s, updated_at = UTC_TIMESTAMP(6)

@@ -19,10 +19,11 @@ from scheduler.ready import Ready
 
 HORIZON = timedelta(seconds=60)
 PORTION = 10_000
-AHEAD = timedelta(milliseconds=100)
-LEAST_AHEAD = timedelta(milliseconds=40)
+AHEAD = timedelta(milliseconds=200)
+LEAST_AHEAD = timedelta(milliseconds=80)
 """Plain starts are written and committed so long before they are due, and sent when they are due.
 Some time lies between the two, so that what is due in it is one transaction."""
+
 DOWN_AFTER = timedelta(seconds=10)
 """A due time so long ago was missed while the platform was down: the misfire policy decides."""
 
