@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import NewType
 
 from common.hashing import partition_of
@@ -94,6 +95,7 @@ def container_name_of(job_id: str, attempt: int) -> str:
     return f"rota-{job_id}-{attempt}"
 
 
+@lru_cache(maxsize=8192)
 def shard_of(instance_id: str) -> int:
     """Return the shard (0..15) of an instance: Kafka's own key hash, so producers agree."""
     return partition_of(instance_id, SHARDS)

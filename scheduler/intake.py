@@ -17,6 +17,7 @@ from common.errors import Permanent, Retryable
 from common.jobs import Reason, shard_of
 from common.logs import logger
 from common.messages import InstanceChanged
+from scheduler.ahead import take_back
 from scheduler.domain.fire import Firing
 from scheduler.domain.overlap import LiveJob
 from scheduler.domain.schedule import DELETED, NewJob, Schedule
@@ -165,7 +166,8 @@ class Intake:
         transaction, definitions = ending.transaction, self.scheduler.definitions
         names = [row["instance_id"] for row in changed]
         before = definitions.schedules_of(transaction, names, "lock_schedules")
-        before |= self._taken_back(ending, before)
+        for name, due in take_back(ending, self.scheduler.outbox, before).items():
+            before[name] = replace(before[name], next_due=due)
         live = live_jobs_of(transaction, sorted(before))
         settled: list[Schedule] = []
         jobs: Made = []
@@ -183,22 +185,6 @@ class Intake:
             transaction.execute("keep_versions", instances=sorted(before))
             transaction.execute("clear_dependencies", children=sorted(before))
         return settled, jobs
-
-    def _taken_back(
-        self, ending: Ending, before: Mapping[str, Schedule]
-    ) -> dict[str, Schedule]:
-        """Undo what was written ahead and is not due yet: the change is before it."""
-        if not before:
-            return {}
-        rows = ending.transaction.all("ahead_of", instances=sorted(before), now=ending.now)
-        jobs = self.scheduler.outbox.withdraw({row["job_id"] for row in rows})
-        if not jobs:
-            return {}
-        ending.transaction.execute("take_back_births", jobs=sorted(jobs))
-        ending.transaction.execute("take_back_jobs", jobs=sorted(jobs))
-        ending.ended |= jobs
-        dues = {row["instance_id"]: row["due"] for row in reversed(rows) if row["job_id"] in jobs}
-        return {name: replace(before[name], next_due=due) for name, due in dues.items()}
 
     def _decide(
         self, ending: Ending, known: Schedule, live: Sequence[LiveJob], cut: datetime

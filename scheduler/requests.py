@@ -15,6 +15,7 @@ from common.db import Database, DuplicateKeyError, Row, Transaction
 from common.errors import Permanent
 from common.jobs import TERMINAL, JobState, Reason, shard_of
 from common.logs import logger
+from scheduler.ahead import take_back
 from scheduler.domain.job import REVIVED
 from scheduler.domain.overlap import Admission, LiveJob, admit
 from scheduler.domain.schedule import DELETED, NewJob, Schedule, ordinals_of
@@ -96,7 +97,9 @@ class Requests:
             case "run" | "run_now":
                 return self._run(ending, request, schedule)
             case "skip" | "skip_next":
-                return _skip(request, schedule, ending.now)
+                ahead = take_back(ending, self.scheduler.outbox, [schedule.instance_id])
+                next_due = ahead.get(schedule.instance_id, schedule.next_due)
+                return _skip(request, replace(schedule, next_due=next_due), ending.now)
             case kind:
                 raise RefusedError(f"nobody knows what {kind!r} means")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -86,6 +86,18 @@ def test_a_pause_in_between_skips_it(world: World) -> None:
     pass_to(world, 10)
     assert world.told() == [("SKIPPED", "paused")]
     assert send_what_is_due(world) == []
+
+
+@pytest.mark.parametrize("due", [None, NOON + timedelta(seconds=10)])
+def test_what_is_skipped_in_between_does_not_run(world: World, due: datetime | None) -> None:
+    world.apply(EVERY_10)
+    pass_to(world, 9.95)
+    world.ask("skip", due=due)
+    pass_to(world, 10)
+    assert world.told() == [("SKIPPED", "user")]
+    assert send_what_is_due(world) == []
+    pass_to(world, 20)
+    assert send_what_is_due(world) == [SECOND]
 
 
 def test_a_change_after_it_was_sent_leaves_it(world: World) -> None:
