@@ -42,8 +42,13 @@ def _run(size: int) -> tuple[float, dict[str, float], dict[str, Any]]:
         say(f"{size:,} schedules written, due in {(due - now()).total_seconds():.1f} s")
         replica = rig.start()
         rig.wait_held("one", 16)
-        time.sleep(max(0.0, (due - now()).total_seconds()))
+        time.sleep(max(0.0, (due - now()).total_seconds() - 0.3))
+        used = rig.processor_s()
         rig.wait_commands(size)
+        costs = {
+            f"{who}_us_a_job": round((after_s - used[who]) / size * 1e6, 1)
+            for who, after_s in rig.processor_s().items()
+        }
         memory = replica.resident_mb()
         commands = rig.commands()
         took = (max(at for _, at in commands) - due).total_seconds()
@@ -51,7 +56,7 @@ def _run(size: int) -> tuple[float, dict[str, float], dict[str, Any]]:
         facts = {
             "seconds": round(took, 2), "rows": rig.count("count_jobs") - before, "early": early,
             "commands": len(commands), "jobs": len({m.job_id for m, _ in commands}),
-            "memory_mb": round(memory),
+            "memory_mb": round(memory), **costs,
         }  # fmt: skip
         say(f"ours: {size / took:,.0f} jobs/s; {facts}")
         replica.kill()

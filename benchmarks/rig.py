@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks.processors import seconds_of_container, seconds_of_process
 from common.bus import TopicSpec
 from common.bus.kafka import KafkaBus
 from common.config import KafkaConfig, MySqlConfig
@@ -219,6 +220,15 @@ class Rig:
                     found.append((message, at))
         consumer.close()
         return found
+
+    def processor_s(self) -> dict[str, float]:
+        """Return the processor time that each server and the running replicas have used."""
+        running = [one.process.pid for one in self.replicas if one.process.poll() is None]
+        return {
+            "mysql": seconds_of_container(self.mysql.container),
+            "kafka": seconds_of_container(self.kafka.container),
+            "scheduler": sum(map(seconds_of_process, running)),
+        }
 
     def close(self) -> None:
         for replica in self.replicas:
