@@ -64,6 +64,7 @@ SELECT COUNT(*) AS shards FROM shards WHERE owner = %(owner)s AND expires_at > U
 
 
 FAR_AT_ONCE = 20_000
+SILENT_S = 3.0
 
 
 def now() -> datetime:
@@ -193,15 +194,21 @@ class Rig:
         return int(next(iter(row.values()))) if row else 0
 
     def wait_commands(self, count: int, timeout_s: float = 300.0) -> None:
-        """Wait until so many records are on the commands' topic, without reading them."""
+        """Wait until so many records are on the commands' topic and no more come, unread.
+
+        Hints (PrepareJob) are among them: the starts are counted when all are read.
+        """
         consumer = self.bus.consumer(None)
         partitions = self.bus.partitions_of(JOB_COMMANDS)
         consumer.assign(partitions)
-        deadline = time.monotonic() + timeout_s
-        while (there := sum(consumer.end_offsets(partitions).values())) < count:
+        deadline, there, since = time.monotonic() + timeout_s, -1, 0.0
+        while there < count or time.monotonic() - since < SILENT_S:
+            time.sleep(0.2)
+            now_there = sum(consumer.end_offsets(partitions).values())
+            if now_there != there:
+                there, since = now_there, time.monotonic()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{there} of {count} commands after {timeout_s} s")
-            time.sleep(0.2)
         consumer.close()
 
     def commands(self) -> list[tuple[StartJob, datetime]]:

@@ -49,8 +49,9 @@ class Announcer:
         self._announced = {name: due for name, due in self._announced.items() if due > now}
         near, far = self._upcoming(now)
         announced = [*self._messages(near, creates=True), *self._messages(far, creates=False)]
-        for message in announced[:MOST_A_ROUND]:
-            self.producer.send(JOB_COMMANDS, message.job_id, encode(message))
+        records = [(each.job_id, encode(each)) for each in announced[:MOST_A_ROUND]]
+        if records:
+            self.producer.send_all(JOB_COMMANDS, records)
 
     def _upcoming(self, now: datetime) -> tuple[list[Schedule], list[Schedule]]:
         since, name = max(self._read_to, (now + CREATE_AHEAD, "~"))
