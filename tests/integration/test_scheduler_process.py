@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from common.messages import StartJob
 from tests.support import servers
 from tests.support.scheduler_process import Platform, eventually, now, platform_on
 
@@ -68,7 +69,7 @@ def test_starts_are_on_their_topic_right_after_they_are_due(platform: Platform) 
     eventually(lambda: platform.replica_holds("one", 16))
     platform.apply(each_second("a", "b"))
     eventually(lambda: len(platform.starts()) >= 12)
-    late = sorted(at - m.due for m, at in platform.commands())
+    late = sorted(at - m.due for m, at in platform.commands() if isinstance(m, StartJob))
     assert late[0] >= timedelta(0)
     assert late[len(late) // 2] < timedelta(seconds=5)  # the machine may be busy
     assert_in_order(platform, {"a", "b"}, 4)
