@@ -101,7 +101,7 @@ def make_ready(schedule: Schedule) -> Ready | None:
 
 @dataclass
 class ReadyDues:
-    """What is ready, by instance. One thread puts in, another takes out."""
+    """What is ready, by instance. One thread puts in, others take out."""
 
     _ready: dict[str, Ready] = field(default_factory=dict)
 
@@ -128,6 +128,10 @@ class ReadyDues:
             if ready is not None and ready.is_of(row):
                 taken[name] = ready
         return taken
+
+    def drop(self, instance_id: str) -> None:
+        """Throw away what was made of a schedule that has changed; absent is fine."""
+        self._ready.pop(instance_id, None)
 
     def clear(self) -> None:
         self._ready.clear()

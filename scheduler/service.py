@@ -133,6 +133,7 @@ class Scheduler:
         """Bring the agenda in step with what a transaction wrote."""
         with self.lock:
             for schedule in fired.schedules:
+                self.firer.ready.drop(schedule.instance_id)
                 self.resident.plan(schedule)
             for _, job in fired.made:
                 self.resident.plan_stop(newborn_row(job))

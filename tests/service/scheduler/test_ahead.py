@@ -63,6 +63,15 @@ def test_what_was_made_ready_of_an_older_version_is_not_used(world: World) -> No
     assert start.stop_at == NOON + timedelta(seconds=13)
 
 
+def test_what_was_made_ready_of_a_deleted_instance_takes_no_room(world: World) -> None:
+    world.apply(EVERY_10)
+    pass_to(world, 1)
+    world.scheduler.prepare()
+    assert len(world.scheduler.firer.ready) == 1
+    world.apply(EVERY_10, version=2, deleted=True)
+    assert len(world.scheduler.firer.ready) == 0
+
+
 def test_a_change_in_between_takes_back_what_was_written(world: World) -> None:
     world.apply(EVERY_10)
     pass_to(world, 9.95)
