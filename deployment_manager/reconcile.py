@@ -80,7 +80,11 @@ class Reconciler:
                 self._deployer.fleet.note_load(load, now)
 
     def receive_heartbeats(self, batch: Sequence[Received]) -> None:
-        """Hold the last heartbeat of each node against what should be there."""
+        """Hold the last heartbeat of each node against what should be there.
+
+        What is stopped without a row of its own is stopped under the lead all the same: one that
+        was frozen may know nothing of what its successor has placed since.
+        """
         last: dict[str, tuple[NodeHeartbeat, datetime]] = {}
         for message, record in batch:
             if isinstance(message, NodeHeartbeat) and message.docker_ok:
@@ -89,7 +93,7 @@ class Reconciler:
         with self._deployer.lock:
             self._deployer.ensure_loaded()
             changes = [change for beat, at in last.values() for change in self._compare(beat, at)]
-            if changes:
+            if changes or self._deployer.sender.has_orders:
                 self._deployer.run(lambda round_: _apply_all(round_, changes))
             else:
                 self._deployer.sender.flush()

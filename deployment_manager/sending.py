@@ -65,6 +65,11 @@ class Sender:
                      attempt=container.attempt, epoch=container.epoch)  # fmt: skip
         self._orders[node, container.job_id, container.attempt] = container.epoch
 
+    @property
+    def has_orders(self) -> bool:
+        """Whether containers are to be stopped, or asked about, that no row speaks of."""
+        return bool(self._orders)
+
     def ask(self, deployment: Deployment) -> None:
         """Ask how an attempt ended that runs no more: a stop of it is answered with its end."""
         node = str(deployment.node)

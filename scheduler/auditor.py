@@ -62,7 +62,10 @@ class Auditor:
         )
         found = imbalance_of(
             schedule, span,
-            [LedgerRow(row["due"], row["ordinal"], row["count"], row["until"]) for row in rows],
+            [
+                LedgerRow(row["due"], row["ordinal"], row["count"], row["until"], row["version"])
+                for row in rows
+            ],
         )  # fmt: skip
         if found:
             self.imbalances[name] = found

@@ -16,6 +16,7 @@ from common.jobs import JobState, Reason
 from scheduler.domain.dependencies import Verdict, judge_all, judge_edge
 from scheduler.domain.job import end_of_wish, is_uncommanded
 from scheduler.domain.overlap import Admission, admit, to_release
+from scheduler.domain.schedule import Edge
 from scheduler.ledger import Move, live_jobs_of, lock_jobs, record_moves, view_of
 from scheduler.store import Definitions
 
@@ -53,6 +54,16 @@ class Ending:
             if row["state"] == JobState.WAITING:
                 self._judge(row)
 
+    def verdict_of(self, edges: Iterable[Edge]) -> Verdict:
+        """Judge what a job waits for; a parent that had nothing in its cycle does not count."""
+        return judge_all(
+            [
+                judge_edge(edge.ends, self._parent_states(edge))
+                for edge in edges
+                if edge.parent_due is not None
+            ]
+        )
+
     def want_stop(self, row: Row, reason: Reason) -> None:
         """Wish a job's stop; one that was never commanded ends at once."""
         view = view_of(row)
@@ -80,21 +91,17 @@ class Ending:
         self.release_after(row["instance_id"], [row["due"]])
 
     def _judge(self, row: Row) -> None:
-        edges = self.transaction.all("edges_of", job_id=row["job_id"])
-        verdicts = [
-            judge_edge(edge["ends"], self._parent_states(edge))
-            for edge in edges
-            if edge["parent_due"] is not None  # None: nothing of this parent in this cycle
-        ]
-        match judge_all(verdicts):
+        rows = self.transaction.all("edges_of", job_id=row["job_id"])
+        edges = [Edge(row["parent_instance"], row["ends"], row["parent_due"]) for row in rows]
+        match self.verdict_of(edges):
             case Verdict.SATISFIED:
                 self._let_in(row)
             case Verdict.IMPOSSIBLE:
                 self.end_unstarted(row, JobState.UPSTREAM_FAILED, Reason.DEP_FAILED)
 
-    def _parent_states(self, edge: Row) -> Sequence[JobState]:
+    def _parent_states(self, edge: Edge) -> Sequence[JobState]:
         """Return the states of a parent's due time, also where a stretch stands for it."""
-        instance_id, due = edge["parent_instance"], edge["parent_due"]
+        instance_id, due = edge.parent_instance, edge.parent_due
         rows = self.transaction.all("parent_states", instance_id=instance_id, due=due)
         if not rows:
             before = self.transaction.one("stretch_over", instance_id=instance_id, due=due)

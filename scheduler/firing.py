@@ -5,27 +5,24 @@ What is decided is in `scheduler.domain`; here it is read, locked, written, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from common.db import Database, DatabaseUnavailableError, Transaction
 from common.failpoints import failpoint
 from common.jobs import JobState, Reason
-from scheduler.domain.cycles import Parents, child_jobs, with_edges
+from scheduler.domain.cycles import with_edges
 from scheduler.domain.fire import Firing, continue_last, fire
 from scheduler.domain.overlap import LiveJob
 from scheduler.domain.schedule import NewJob, Schedule, first_attempt, start_command
 from scheduler.ending import Ending
+from scheduler.following import Following, Made, parents_among
 from scheduler.leases import Leases
-from scheduler.ledger import insert_jobs, insert_ready, live_jobs_of, newest_rows_of
+from scheduler.ledger import insert_jobs, insert_ready, live_jobs_of, newest_rows_of, told_among
 from scheduler.outbox import Outbox
 from scheduler.ready import Command, Ready, ReadyDues, command_of, make_ready
 from scheduler.store import Definitions, advance, advance_ready
-
-Made = list[tuple[Schedule, NewJob]]
-Cause = tuple[datetime, str]
-"""A due time of a parent, and its instance."""
 
 
 @dataclass(frozen=True)
@@ -135,11 +132,8 @@ class Firer:
         transaction, now = ending.transaction, ending.now
         written = {job.job_id for job in insert_jobs(transaction, jobs, now)}
         made = [(schedule, job) for schedule, job in jobs if job.job_id in written]
-        causes = {(one.due, one.instance_id) for one in ready} | _causes(made)
-        while causes:
-            wave = self._children(transaction, sorted(causes), now)
-            made = made + wave
-            causes = _causes(wave)
+        causes = {(one.due, one.instance_id) for one in ready}
+        made += Following(transaction, self.definitions, now).follow(causes, made)
         ending.judge_waiting(job.job_id for _, job in made if job.state is JobState.WAITING)
         return made
 
@@ -148,7 +142,7 @@ class Firer:
     ) -> Fired:
         """Write what is ready and plain as it is; decide about the rest one by one."""
         live = live_jobs_of(transaction, sorted(names))
-        parents = self._child_names(transaction, names)
+        parents = parents_among(transaction, names)
         read = self.definitions.schedules_of(transaction, set(names) - set(ready))
         for schedule in read.values():
             made = make_ready(schedule)
@@ -198,16 +192,14 @@ class Firer:
         self, transaction: Transaction, schedule: Schedule, live: Sequence[LiveJob], when: When
     ) -> Firing:
         """Decide what became of a schedule's due times; a longer stretch is written at once."""
-        firing = fire(schedule, live, when.now, when.up(schedule.shard))
-        jobs = firing.jobs
-        if jobs and all(job.state in {JobState.SKIPPED, JobState.MISSED} for job in jobs):
+        up_since = when.up(schedule.shard)
+        firing = fire(schedule, live, when.now, up_since)
+        told = told_among(transaction, firing.jobs)
+        if told:
+            firing = fire(schedule, live, when.now, up_since, told)
+        elif all(job.state in {JobState.SKIPPED, JobState.MISSED} for job in firing.jobs):
             newest = newest_rows_of(transaction, schedule.instance_id, when.now)
-            firing, extension = continue_last(firing, schedule, newest)
-            if extension is not None:
-                transaction.execute(
-                    "extend_job", job_id=extension.job_id, count=extension.count,
-                    until=extension.until,
-                )  # fmt: skip
+            firing = continue_last(firing, schedule, newest)
         if not schedule.spec.depends_on:
             return firing
         return replace(firing, jobs=tuple(self._wait(transaction, schedule, firing.jobs)))
@@ -217,53 +209,7 @@ class Firer:
     ) -> Iterable[NewJob]:
         for job in jobs:
             if job.state is JobState.WAITING:
-                parents = self._parents(transaction, schedule, job.due)
-                yield with_edges(job, schedule, parents)
+                following = Following(transaction, self.definitions, job.due)
+                yield with_edges(job, schedule, following.parents_of(schedule, job.due))
             else:
                 yield job
-
-    def _children(
-        self, transaction: Transaction, causes: Sequence[Cause], now: datetime
-    ) -> Made:
-        """Make the jobs of dependents that have no schedule of their own."""
-        names = self._child_names(transaction, {parent for _, parent in causes})
-        wanted = {child for children in names.values() for child in children}
-        children = self.definitions.schedules_of(transaction, wanted)
-        made: Made = []
-        for due, parent in causes:
-            for name in names.get(parent, ()):
-                child = children.get(name)
-                if child is not None and child.calendar is None:
-                    jobs = self._child_jobs(transaction, child, (parent, due))
-                    made += [(child, job) for job in insert_jobs(transaction, jobs, now)]
-        return made
-
-    def _child_jobs(
-        self, transaction: Transaction, child: Schedule, cause: tuple[str, datetime]
-    ) -> Made:
-        newest = transaction.one("newest_due", instance_id=child.instance_id)
-        previous = newest["due"] if newest else None
-        parents = self._parents(transaction, child, cause[1])
-        return [(child, job) for job in child_jobs(child, cause, previous, parents)]
-
-    @staticmethod
-    def _child_names(transaction: Transaction, parents: Collection[str]) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        if parents:
-            for row in transaction.all("children_of", parents=sorted(parents)):
-                found.setdefault(row["parent_instance"], []).append(row["child_instance"])
-        return found
-
-    def _parents(self, transaction: Transaction, child: Schedule, due: datetime) -> Parents:
-        names = [edge.instance for edge in child.spec.depends_on]
-        schedules = self.definitions.schedules_of(transaction, names)
-        written = {}
-        for name in names:
-            row = transaction.one("last_row", instance_id=name, until=due)
-            if row is not None:
-                written[name] = min(row["until"] or row["due"], due)
-        return Parents(schedules, written)
-
-
-def _causes(made: Made) -> set[Cause]:
-    return {(job.due, schedule.instance_id) for schedule, job in made}

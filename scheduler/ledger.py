@@ -36,8 +36,21 @@ class Move:
 def insert_jobs(
     transaction: Transaction, jobs: Iterable[tuple[Schedule, NewJob]], now: datetime
 ) -> list[NewJob]:
-    """Write rows, edges and events of jobs that are not there yet; return those written."""
-    pairs = list(jobs)
+    """Write rows, edges and events of jobs that are not there yet; return those written.
+
+    Rows that only stand for more due times than before come first.
+    """
+    every = list(jobs)
+    pairs = [pair for pair in every if not pair[1].is_extension]
+    longer = [job for _, job in every if job.is_extension]
+    for job in longer:
+        transaction.execute("extend_job", job_id=job.job_id, count=job.count, until=job.until)
+    return longer + _insert_new(transaction, pairs, now)
+
+
+def _insert_new(
+    transaction: Transaction, pairs: Sequence[tuple[Schedule, NewJob]], now: datetime
+) -> list[NewJob]:
     written: list[NewJob] = []
     for start in range(0, len(pairs), ROWS_A_STATEMENT):
         written += _insert(transaction, pairs[start : start + ROWS_A_STATEMENT], now)
@@ -151,6 +164,21 @@ def newest_rows_of(
         )
         for row in transaction.all("newest_rows", instance_id=instance_id, until=until)
     ]  # fmt: skip
+
+
+def told_among(transaction: Transaction, jobs: Sequence[NewJob]) -> set[datetime]:
+    """Return which due times of several have rows already: a person had them skipped ahead.
+
+    A single due time without a stretch needs no question: its row is not written twice.
+    """
+    if not jobs or (jobs[0].until is None and jobs[-1].due == jobs[0].due):
+        return set()
+    last = max(job.until or job.due for job in jobs)
+    rows = transaction.all(
+        "told_between", instance_id=jobs[0].instance_id, first=min(job.due for job in jobs),
+        last=last,
+    )  # fmt: skip
+    return {row["due"] for row in rows}
 
 
 def view_of(row: Mapping[str, Any]) -> JobView:

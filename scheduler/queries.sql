@@ -296,9 +296,11 @@ SELECT parent_instance, ends, parent_due FROM edges WHERE job_id = %(job_id)s;
 SELECT state FROM jobs WHERE instance_id = %(instance_id)s AND due = %(due)s;
 
 -- name: stretch_over
--- The row before a due time that has no row of its own: it may be a stretch that covers it.
-SELECT state, until FROM jobs WHERE instance_id = %(instance_id)s AND due < %(due)s
-ORDER BY due DESC LIMIT 1;
+-- The stretch that covers a due time without a row of its own; runs by hand may lie in between.
+SELECT state, until FROM (
+    SELECT state, due, until FROM jobs WHERE instance_id = %(instance_id)s AND due < %(due)s
+    ORDER BY due DESC LIMIT 50) AS before
+WHERE until >= %(due)s ORDER BY due DESC LIMIT 1;
 
 -- name: last_row
 -- The newest row of an instance that a due time made, up to a moment.
@@ -316,15 +318,24 @@ ORDER BY due DESC LIMIT 3;
 -- When an instance's newest job was due.
 SELECT MAX(due) AS due FROM jobs WHERE instance_id = %(instance_id)s;
 
+-- name: newest_due_until
+-- When an instance's newest job up to a moment was due.
+SELECT MAX(due) AS due FROM jobs WHERE instance_id = %(instance_id)s AND due <= %(until)s;
+
 -- name: waiting_jobs
 -- Jobs that wait for parents, or behind others, to be looked at again.
 SELECT job_id, instance_id, state FROM jobs
 WHERE shard IN %(shards)s AND (state = 'WAITING' OR (state = 'QUEUED' AND is_held = TRUE))
 ORDER BY due LIMIT 1000;
 
+-- name: told_between
+-- Which due times of an instance have rows of their own already.
+SELECT DISTINCT due FROM jobs
+WHERE instance_id = %(instance_id)s AND due >= %(first)s AND due <= %(last)s AND is_manual = FALSE;
+
 -- name: rows_between
 -- The ledger of an instance, for the auditor; a stretch may have begun before.
-SELECT due, ordinal, count, until FROM jobs
+SELECT due, ordinal, count, until, version FROM jobs
 WHERE instance_id = %(instance_id)s AND due < %(before)s AND is_manual = FALSE
   AND (due > %(after)s OR until > %(after)s)
 ORDER BY due LIMIT 20000;

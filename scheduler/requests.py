@@ -16,9 +16,10 @@ from common.errors import Permanent
 from common.jobs import TERMINAL, JobState, Reason, shard_of
 from common.logs import logger
 from scheduler.ahead import take_back
+from scheduler.domain.dependencies import Verdict
 from scheduler.domain.job import REVIVED
 from scheduler.domain.overlap import Admission, LiveJob, admit
-from scheduler.domain.schedule import DELETED, NewJob, Schedule, ordinals_of
+from scheduler.domain.schedule import DELETED, Edge, NewJob, Schedule, ordinals_of
 from scheduler.ending import Ending
 from scheduler.firing import Fired
 from scheduler.ledger import Move, append_events, live_jobs_of, lock_jobs
@@ -111,17 +112,22 @@ class Requests:
         return _Answer(row["job_id"])
 
     def _run(self, ending: Ending, request: Row, schedule: Schedule) -> _Answer:
-        """Run now, whatever the schedule and its parents say; the overlap policy is obeyed."""
+        """Run now, whatever the schedule says; parents and overlap are obeyed unless forced."""
         if schedule.state == DELETED:
             raise RefusedError("the instance is deleted")
         due: datetime = request["due"] or request["requested_at"]
-        is_held = self._admit(ending, request, schedule, due)
+        _refuse_known(ending, schedule, due)
+        edges = () if request["forced"] else _edges_now(ending, schedule, due)
+        must_wait = ending.verdict_of(edges) is Verdict.WAITING
+        is_held = not must_wait and self._admit(ending, request, schedule, due)
         jobs = [
             replace(
-                job, is_manual=True, is_held=is_held,
+                job, is_manual=True, is_held=is_held, edges=edges,
                 start_by=ending.now + timedelta(seconds=schedule.spec.start_deadline_s),
             )
-            for job in ordinals_of(schedule, due, JobState.QUEUED)
+            for job in ordinals_of(
+                schedule, due, JobState.WAITING if must_wait else JobState.QUEUED
+            )
         ]  # fmt: skip
         stop_at = jobs[0].stop_at if jobs else None
         if stop_at is not None and stop_at <= ending.now:
@@ -183,12 +189,40 @@ def _job_of(ending: Ending, request: Row) -> Row:
     return row
 
 
+def _refuse_known(ending: Ending, schedule: Schedule, due: datetime) -> None:
+    """Refuse a run of a due time that has its job, or that the schedule has yet to decide."""
+    ids = [job.job_id for job in ordinals_of(schedule, due, JobState.QUEUED)]
+    for row in lock_jobs(ending.transaction, ids).values():
+        raise RefusedError(f"{row['job_id']} is there already, {row['state']}; retry it instead")
+    if schedule.next_due is not None and due >= schedule.next_due and _is_due(schedule, due):
+        raise RefusedError(f"{due.isoformat()} is still to come by its schedule")
+
+
+def _edges_now(ending: Ending, schedule: Schedule, due: datetime) -> tuple[Edge, ...]:
+    """Let a run by hand follow the newest job that each parent has by then; refuse if it cannot."""
+    found = []
+    for each in schedule.spec.depends_on:
+        newest = ending.transaction.one("newest_due_until", instance_id=each.instance, until=due)
+        edge = Edge(each.instance, each.on, newest["due"] if newest else None)
+        if ending.verdict_of([edge]) is Verdict.IMPOSSIBLE:
+            raise RefusedError(
+                f"the last job of {each.instance} does not satisfy 'on: {each.on}'; "
+                "force the run to do without"
+            )
+        found.append(edge)
+    return tuple(found)
+
+
+def _is_due(schedule: Schedule, due: datetime) -> bool:
+    return schedule.calendar is not None and schedule.calendar.previous_due(due) == due
+
+
 def _skip(request: Row, schedule: Schedule, now: datetime) -> _Answer:
     """Write the row of a due time before it comes: firing finds it done."""
     due: datetime | None = request["due"] or schedule.next_due
     if due is None or schedule.calendar is None or due <= now:
         raise RefusedError("nothing is due that could be skipped")
-    if schedule.calendar.previous_due(due) != due:
+    if not _is_due(schedule, due):
         raise RefusedError(f"nothing is due at {due.isoformat()}")
     jobs = ordinals_of(schedule, due, JobState.SKIPPED, Reason.USER)
     return _Answer(due.isoformat(), jobs)

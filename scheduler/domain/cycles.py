@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from common.jobs import JobState, Reason
-from scheduler.domain.schedule import DELETED, PAUSED, Edge, NewJob, Schedule, ordinals_of
+from common.jobs import JobId, JobState, Reason
+from scheduler.domain.fire import LastRow
+from scheduler.domain.schedule import (
+    DELETED,
+    PAUSED,
+    Edge,
+    NewJob,
+    Schedule,
+    new_job,
+    ordinals_of,
+)
 
 _INSTANT = timedelta(microseconds=1)
 
@@ -51,10 +60,12 @@ def child_jobs(
 
     `cause` is the parent that is due, and when. Nothing comes of it while another parent has not
     been due since the child's `previous` job, nor for a parent's due time before the child's last
-    one.
+    one. A child of one parent has a job for each of its jobs, in whatever order they come.
     """
     parent, due = cause
     since = max(previous or child.applied_at, child.applied_at)
+    if len(child.spec.depends_on) == 1:
+        since = child.applied_at
     if child.state == DELETED or due <= since:
         return ()
     edges = tuple(
@@ -68,6 +79,76 @@ def child_jobs(
     return tuple(
         replace(job, edges=edges) for job in ordinals_of(child, due, JobState.WAITING)
     )
+
+
+def follow_stretch(child: Schedule, parent: Schedule, stretch: NewJob) -> tuple[NewJob, ...]:
+    """Make the rows of a child without a schedule for many due times that its one parent passed up.
+
+    Where the edge cannot hold they are one stretch that was not started, as the parent's is. Where
+    it holds all the same (`done`, `failure`) the newest runs; the others would have run with it.
+    """
+    dues = _dues_of(child, parent, stretch)
+    if child.state == DELETED or dues is None:
+        return ()
+    first, before, newest, count = dues
+    (edge,) = child.spec.depends_on
+    if child.state == PAUSED:
+        return _told_as(child, (first, newest, count), JobState.SKIPPED, Reason.PAUSED)
+    if edge.on in {"success", "started"}:
+        end = JobState.UPSTREAM_FAILED, Reason.DEP_FAILED
+        return _told_as(child, (first, newest, count), *end)
+    waits_for = (Edge(edge.instance, edge.on, newest),)
+    rows = [
+        replace(job, edges=waits_for) for job in ordinals_of(child, newest, JobState.WAITING)
+    ]  # fmt: skip
+    if count > 1:
+        span = first, before, count - 1
+        rows += _told_as(child, span, JobState.SKIPPED, Reason.OVERLAP)
+    return tuple(rows)
+
+
+def join_last(child: Schedule, rows: Sequence[NewJob], newest: Sequence[LastRow]) -> list[NewJob]:
+    """Let a stretch that goes on where the child's last row ends make that row longer."""
+    last = newest[0] if newest else None
+    if last is None or not last.is_stretch:
+        return list(rows)
+    same = last.state, last.reason, last.version
+    return [
+        replace(row, job_id=JobId(last.job_id), is_extension=True)
+        if row.until is not None and (row.state, row.reason, child.version) == same
+        and last.last_due < row.due
+        else row
+        for row in rows
+    ]  # fmt: skip
+
+
+def _told_as(
+    child: Schedule, span: tuple[datetime, datetime, int], state: JobState, reason: Reason
+) -> tuple[NewJob, ...]:
+    first, last, count = span
+    row = new_job(child, first, 0, state, reason=reason)
+    return (replace(row, count=count * child.spec.instances, until=last),)
+
+
+def _dues_of(
+    child: Schedule, parent: Schedule, stretch: NewJob
+) -> tuple[datetime, datetime, datetime, int] | None:
+    """Return the first, last but one and last of a stretch's due times since the child is there.
+
+    And their number. A parent without a schedule has none to count: its stretch is taken whole.
+    """
+    newest = stretch.until or stretch.due
+    if newest <= child.applied_at:
+        return None
+    count = stretch.count // parent.spec.instances
+    if parent.calendar is None:
+        return stretch.due, newest - _INSTANT, newest, count
+    first = stretch.due
+    if first <= child.applied_at:
+        dues = parent.calendar.due_between(child.applied_at, newest, count)
+        first, count = dues[0], len(dues)
+    before = parent.calendar.previous_due(newest - _INSTANT) or first
+    return first, before, newest, count
 
 
 def _due_in_cycle(

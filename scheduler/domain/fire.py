@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from common.jobs import JobState, Reason
+from common.jobs import JobId, JobState, Reason
 from common.schedule import Calendar
 from scheduler.domain.overlap import Admission, LiveJob, admit
 from scheduler.domain.schedule import PAUSED, NewJob, Schedule, new_job, ordinals_of
@@ -16,6 +16,7 @@ MOST_DUES_A_ROUND = 20_000
 TOLD_ONE_BY_ONE = 3
 DENSE = timedelta(seconds=60)
 _STRETCHED = {JobState.SKIPPED, JobState.MISSED}
+_DOWN = (JobState.MISSED, Reason.DOWNTIME)
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,12 @@ class _Dues:
 
 
 def fire(
-    schedule: Schedule, live: Sequence[LiveJob], now: datetime, up_since: datetime
-) -> Firing:
+    schedule: Schedule, live: Sequence[LiveJob], now: datetime, up_since: datetime,
+    told: Collection[datetime] = (),
+) -> Firing:  # fmt: skip
     """Decide every due time of one schedule up to `now`; each becomes a row.
+
+    Those `told` have one already: a person had them skipped before they came.
 
     Due times before `up_since` were missed while the platform was down; the misfire policy decides
     about them. At most 20,000 due times a round: the next round goes on where this one ended.
@@ -63,15 +67,16 @@ def fire(
         return Firing((), schedule.next_due)
     dues = _dues(calendar, schedule.next_due, now)
     if schedule.state == PAUSED:
-        skipped = _stretch(schedule, dues, JobState.SKIPPED, Reason.PAUSED)
+        skipped = _stretches(schedule, dues, told, (JobState.SKIPPED, Reason.PAUSED))
         return Firing(skipped, calendar.next_due(dues[-1]))
     if len(dues) == MOST_DUES_A_ROUND:
         # The newest of this round may be among those that `all` runs: they wait for the next one.
         gone, next_due = dues[:-MOST_CATCH_UP], dues[-MOST_CATCH_UP]
-        return Firing(_stretch(schedule, gone, JobState.MISSED, Reason.DOWNTIME), next_due)
-    parted = _part(schedule, dues, now, up_since)
+        return Firing(_stretches(schedule, gone, told, _DOWN), next_due)
+    parted = _part(schedule, [due for due in dues if due not in told], now, up_since)
+    given_up = set(parted.missed)
     rows = [
-        *_stretch(schedule, parted.missed, JobState.MISSED, Reason.DOWNTIME),
+        *_stretches(schedule, [due for due in dues if due in given_up | set(told)], told, _DOWN),
         *(
             job
             for due, reason in parted.closed
@@ -82,18 +87,7 @@ def fire(
     return Firing((*rows, *jobs), calendar.next_due(dues[-1]), replaced)
 
 
-@dataclass(frozen=True)
-class Extension:
-    """A row of the ledger that stands for so many more due times, up to `until`."""
-
-    job_id: str
-    count: int
-    until: datetime
-
-
-def continue_last(
-    firing: Firing, schedule: Schedule, newest: Sequence[LastRow]
-) -> tuple[Firing, Extension | None]:
+def continue_last(firing: Firing, schedule: Schedule, newest: Sequence[LastRow]) -> Firing:
     """Tell skipped or missed due times in one row where many came before them.
 
     `newest` are the instance's last rows, newest first. The first three are told one by one, the
@@ -102,22 +96,22 @@ def continue_last(
     """
     first = firing.jobs[0] if firing.jobs else None
     if first is None or not newest or schedule.calendar is None:
-        return firing, None
+        return firing
     last = newest[0]
     told = {(job.state, job.reason, schedule.version) for job in firing.jobs}
     if told != {(last.state, last.reason, last.version)} or last.state not in _STRETCHED:
-        return firing, None
+        return firing
     is_next = schedule.calendar.next_due(last.last_due) == first.due
     if not is_next or first.due - last.last_due > DENSE:
-        return firing, None
+        return firing
     until = max(job.until or job.due for job in firing.jobs)
     count = sum(job.count for job in firing.jobs)
+    whole = replace(first, count=count, until=until)
     if last.is_stretch:
-        return replace(firing, jobs=()), Extension(last.job_id, count, until)
+        longer = replace(whole, job_id=JobId(last.job_id), is_extension=True)
+        return replace(firing, jobs=(longer,))
     before = [row for row in newest if (row.state, row.reason, row.version) in told]
-    if len(before) < TOLD_ONE_BY_ONE:
-        return firing, None
-    return replace(firing, jobs=(replace(first, count=count, until=until),)), None
+    return firing if len(before) < TOLD_ONE_BY_ONE else replace(firing, jobs=(whole,))
 
 
 def _dues(calendar: Calendar, first: datetime, now: datetime) -> list[datetime]:
@@ -187,6 +181,20 @@ def _admitted(
         jobs += [replace(job, is_held=True) for job in made] if is_held else made
         ahead += [LiveJob(job.job_id, due, is_held) for job in made]
     return jobs, tuple(dict.fromkeys(replaced))
+
+
+def _stretches(
+    schedule: Schedule, dues: Sequence[datetime], told: Collection[datetime],
+    end: tuple[JobState, Reason],
+) -> tuple[NewJob, ...]:  # fmt: skip
+    """Tell due times as rows; no stretch goes over one that has a row of its own."""
+    pieces: list[list[datetime]] = [[]]
+    for due in dues:
+        if due in told:
+            pieces.append([])
+        else:
+            pieces[-1].append(due)
+    return tuple(job for piece in pieces for job in _stretch(schedule, piece, *end))
 
 
 def _stretch(

@@ -100,7 +100,10 @@ class Edge:
 
 @dataclass(frozen=True)
 class NewJob:
-    """A row to be written for one due time and ordinal, or for a stretch of due times."""
+    """A row to be written for one due time and ordinal, or for a stretch of due times.
+
+    With `is_extension` the row is there: its stretch goes on from `due` to `until`, by `count`.
+    """
 
     job_id: JobId
     instance_id: str
@@ -117,6 +120,7 @@ class NewJob:
     count: int = 1
     until: datetime | None = None
     edges: tuple[Edge, ...] = ()
+    is_extension: bool = False
 
 
 def new_job(

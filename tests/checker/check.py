@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tests.checker.history import Due, History, Row, Run, Violation
+from tests.checker.wishes import check_wishes, count_revivals
 
 RAN = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ENDED"}
 NEVER_RAN = {"MISSED", "SKIPPED", "UPSTREAM_FAILED"}
@@ -49,7 +50,8 @@ def check(history: History) -> list[Violation]:
         _p8_converged, _p9_legal_moves, _p10_acked_is_stored, _p11_balance, _witnesses_agree,
         _anonymous_runs_fit,
     )  # fmt: skip
-    return [violation for judge in judges for violation in judge(history)]
+    found = [violation for judge in judges for violation in judge(history)]
+    return [*found, *check_wishes(history)]
 
 
 def match_anonymously(
@@ -198,9 +200,12 @@ def _p5_standalone_is_alone(history: History) -> Found:
 def _p6_parents_first(history: History) -> Found:
     rows = {row.job_id: row for row in history.rows}
     runs = _runs_by_job(history)
+    revived = count_revivals(history)  # their first ends are not in the ledger any more
     for job, (_, due) in _due_by_job(history).items():
         for parent in due.parents:
-            row = rows.get(parent)
+            row = rows.get(parent) or _stretch_over(history, parent.partition(".")[0], due.due)
+            if revived[parent] or revived[job]:
+                continue
             for run in runs.get(job, []):
                 if row is None or row.ended_at is None or row.state not in TERMINAL:
                     yield Violation("P6", f"{job} ran and its parent {parent} has not ended")
@@ -229,11 +234,15 @@ def _p8_converged(history: History) -> Found:
 
 def _p9_legal_moves(history: History) -> Found:
     present: dict[str, str | None] = {}
+    granted = count_revivals(history)
     for move in history.moves:
         before = present.get(move.job_id)
         if move.from_state != before:
             yield Violation("P9", f"{move.job_id}: {before} became {move.from_state} unrecorded")
-        if not _is_legal(move.from_state, move.to_state):
+        is_revival = move.from_state in TERMINAL and move.to_state == "QUEUED"
+        if is_revival and granted[move.job_id] > 0:
+            granted[move.job_id] -= 1
+        elif not _is_legal(move.from_state, move.to_state):
             yield Violation("P9", f"{move.job_id}: {move.from_state} → {move.to_state}")
         present[move.job_id] = move.to_state
     for row in history.rows:
@@ -300,8 +309,13 @@ def _is_legal(from_state: str | None, to_state: str) -> bool:
     return to_state in LEGAL.get(from_state, set())
 
 
+def _stretch_over(history: History, instance: str, due: datetime) -> Row | None:
+    asked = Due(instance, due)
+    return next((row for row in history.rows if _covers(row, asked)), None)
+
+
 def _covers(row: Row, due: Due) -> bool:
-    same = row.instance == due.instance and row.state in {"MISSED", "SKIPPED"}
+    same = row.instance == due.instance and row.state in NEVER_RAN
     return same and row.until is not None and row.due <= due.due <= row.until
 
 

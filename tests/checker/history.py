@@ -6,7 +6,7 @@ A `History` is data only; `tests.checker.check` judges it (guarantees.md, 4).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Row:
     """One row of the ledger at the end of the observation.
 
     `seen_at` is when the row was first seen in its present state; `until` and `count` make it
-    stand for a stretch of due times (MISSED and SKIPPED only).
+    stand for a stretch of due times (of what never ran only).
     """
 
     job_id: str
@@ -44,6 +44,7 @@ class Row:
     count: int = 1
     until: datetime | None = None
     seen_at: datetime | None = None
+    is_manual: bool = False  # a person asked for it
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,35 @@ class Blind:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a person asked for: kill, run, skip or retry. `outcome`: done, refused, None: nothing.
+
+    `jobs` are those it was granted for; `due` is the due time of a run or of what is skipped.
+    """
+
+    key: str
+    kind: str
+    instance: str
+    outcome: str | None
+    due: datetime | None = None
+    jobs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Paused:
+    """An instance was paused for due times after `since`, up to and with `until`."""
+
+    instance: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
 class History:
     """Everything the checker looks at. `acked` and `stored` are instance ids.
 
+    `acked_asks` are keys of requests whose acceptance was acknowledged, `deleted` instances that
+    somebody deleted. A pause need not have been noticed within `noticed_within` of its commit.
     `blind` times excuse a late stop on that machine; `calm_from` is when the last fault ended:
     until 30 s later nothing need be visible yet (G10).
     """
@@ -106,6 +133,11 @@ class History:
     stored: frozenset[str] = frozenset()
     blind: tuple[Blind, ...] = ()
     calm_from: datetime | None = None
+    asked: tuple[Asked, ...] = ()
+    acked_asks: frozenset[str] = frozenset()
+    paused: tuple[Paused, ...] = ()
+    deleted: frozenset[str] = frozenset()
+    noticed_within: timedelta = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)

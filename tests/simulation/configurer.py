@@ -25,32 +25,39 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class Configurer:
-    """Applies files and asks for jobs to be killed, by way of a process that may die meanwhile."""
+    """Applies files and asks for things, by way of a process that may die meanwhile."""
 
     def __init__(self, backbone: Backbone) -> None:
         self.acked: set[str] = set()
+        self.asked: set[str] = set()
         self._backbone = backbone
         self._world = backbone.world
         self.process = Process(self._world, "application_manager/a", self._build)
         self._world.processes.append(self.process)
 
-    def apply(self, specs: Sequence[InstanceSpec]) -> None:
+    def apply(self, specs: Sequence[InstanceSpec], edit: int = 0) -> None:
         """Apply a file of instances; the same key again and again until the answer comes (G1)."""
         names = [spec.id for spec in specs]
         upload = Upload(((f"{names[0]}.json", json.dumps(file_of(specs))),))
+        key = f"{names[0]} {edit}"
         self._insist(
-            lambda parts: parts[0].apply(upload, ACTOR, Terms(key=names[0])),
+            lambda parts: parts[0].apply(upload, ACTOR, Terms(key=key)),
             lambda: self.acked.update(names),
         )
 
-    def kill(self, job_id: str) -> None:
-        """Ask for a job's end; it may have ended meanwhile."""
+    def do(self, ask: Callable[[Schedules, Asks], Sequence[str]]) -> None:
+        """Ask for something till an answer comes; what is acknowledged must be answered (G1).
 
-        def ask(parts: Any) -> None:
+        `ask` returns the keys of its requests. A refusal is an answer; a crash after the commit
+        asks twice.
+        """
+        keys: list[str] = []
+
+        def once(parts: Any) -> None:
             with suppress(Permanent):
-                parts[1].of_job(job_id, "kill", ACTOR)
+                keys.extend(ask(*parts))
 
-        self._insist(ask, lambda: None)
+        self._insist(once, lambda: self.asked.update(keys))
 
     def _insist(self, ask: Callable[[Any], object], done: Callable[[], object]) -> None:
         def again() -> None:
@@ -99,6 +106,8 @@ def _instance_of(spec: InstanceSpec) -> dict[str, Any]:
         "grace": f"{spec.grace_s}s", "start_deadline": f"{spec.start_deadline_s}s",
         "on_node_lost": spec.on_node_lost, "timezone": spec.timezone,
     }  # fmt: skip
+    if spec.env:
+        found["env"] = dict(spec.env)
     if spec.timeout_s is not None:
         found["timeout"] = f"{spec.timeout_s}s"
     if spec.depends_on:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from common.db import Row
 from common.db.memory import MemoryDatabase
 from common.db.queries import parse_queries
 from common.messages import (
@@ -18,12 +20,17 @@ from common.messages import (
 )
 from load_balancer.domain.load import harmonic_mean
 from tests.checker.check import check
-from tests.checker.history import Blind, Due, History, Move, Row
+from tests.checker.history import Blind, History, Move
+from tests.checker.history import Row as Told
 from tests.simulation.configurer import Configurer
+from tests.simulation.doors import RELEASED_WITHIN_S
+from tests.simulation.expected import read_committed
 from tests.simulation.faults import Faults
 from tests.simulation.machines import Machine
-from tests.simulation.scenario import Scenario, at
+from tests.simulation.people import People
+from tests.simulation.scenario import Scenario
 from tests.simulation.services import Backbone
+from tests.simulation.wanted import at
 from tests.simulation.world import World
 
 QUERIES = parse_queries((Path(__file__).parent / "platform.sql").read_text(encoding="utf-8"))
@@ -64,8 +71,7 @@ class Platform:
     def live(self) -> History:
         """Live through the scenario; return what happened."""
         self._begin()
-        last_due = max(due for wanted in self.scenario.wanted for due in wanted.dues)
-        self.world.run_until(max(self.scenario.calm_from, last_due) + 1)
+        self.world.run_until(max(self.scenario.calm_from, self.scenario.last_due) + 1)
         self._settle()
         return self.history()
 
@@ -80,8 +86,8 @@ class Platform:
             )
         for begin, kind, length in self.scenario.faults:
             world.later(begin, partial(faults.happen, kind, length))
-        for moment in self.scenario.kills:
-            world.later(moment, self._kill_any)
+        world.later(self.scenario.chaos.until + RELEASED_WITHIN_S, self.backbone.broker.release_all)
+        People(self).begin()
 
     def live_in_stretches(self) -> History:
         """The same, asleep while nothing is due: weeks pass in seconds."""
@@ -105,24 +111,19 @@ class Platform:
         """Gather what the ledger, the containers and Docker tell."""
         ends = [end for process in self.world.processes for _, end in process.down]
         calm_from = at(max([self.scenario.calm_from, *ends]))
-        with self._observer("rota_scheduler").transaction() as transaction:
-            rows = tuple(_row(row) for row in transaction.all("jobs"))
+        with (
+            self._observer("rota_app").transaction() as app,
+            self._observer("rota_scheduler").transaction() as transaction,
+        ):
+            committed = read_committed(app, transaction, self.scenario.variants)
             moves = tuple(
                 Move(row["job_id"], row["from_state"], row["to_state"])
                 for row in transaction.all("moves")
             )
             stored = frozenset(row["instance_id"] for row in transaction.all("schedules"))
-        with self._observer("rota_app").transaction() as transaction:
-            # nothing is due before it was asked for
-            applied = {r["instance_id"]: r["applied_at"] for r in transaction.all("applied")}
-        ids = {row.job_id for row in rows}
         return History(
-            dues=tuple(
-                due
-                for due in self.scenario.dues
-                if due.due > applied.get(due.instance, due.due) and _has_its_parents(due, ids)
-            ),
-            rows=rows,
+            dues=committed.dues(),
+            rows=tuple(_row(row) for row in committed.rows),
             runs=tuple(run for machine in self.machines for run in machine.runs()),
             docker=tuple(run for machine in self.machines for run in machine.docker()),
             moves=moves,
@@ -131,12 +132,25 @@ class Platform:
             stored=stored,
             blind=tuple(self._blind()),
             calm_from=calm_from,
+            asked=committed.asked,
+            acked_asks=frozenset(self.configurer.asked),
+            paused=committed.paused,
+            deleted=committed.deleted,
         )
+
+    def jobs(self) -> Sequence[Row]:
+        """Read the ledger, as people see it."""
+        with self._observer("rota_scheduler").transaction() as transaction:
+            return transaction.all("jobs")
+
+    def live_jobs(self) -> Sequence[Row]:
+        """Read the jobs that have not ended."""
+        with self._observer("rota_scheduler").transaction() as transaction:
+            return transaction.all("live_jobs")
 
     def unsettled(self) -> list[str]:
         """List the jobs that have not ended, and the containers that run."""
-        with self._observer("rota_scheduler").transaction() as transaction:
-            found = [row["job_id"] for row in transaction.all("live_jobs")]
+        found = [row["job_id"] for row in self.live_jobs()]
         return found + [name for machine in self.machines for name in machine.engine.running()]
 
     def _settle(self) -> None:
@@ -146,7 +160,7 @@ class Platform:
         self.world.run_until(self.world.time + LOOK_EVERY_S)
 
     def _lacks_rows(self) -> bool:
-        return any(violation.text.endswith("no row") for violation in check(self.history()))
+        return any(violation.text.endswith(("no row", "never answered")) for violation in check(self.history()))
 
     def _set_up(self) -> None:
         server = self.backbone.database.server
@@ -174,15 +188,6 @@ class Platform:
         broker.arrived[NODE_LOADS].set()
         world.later(LOADS_EVERY_S, self._publish_loads)
 
-    def _kill_any(self) -> None:
-        """A person kills some live job."""
-        with self._observer("rota_scheduler").transaction() as transaction:
-            live = transaction.all("live_jobs")
-        if live:
-            job = self.world.rng.choice(live)
-            self.configurer.kill(job["job_id"])
-            self.world.note("person kills", job["job_id"])
-
     def _blind(self) -> list[Blind]:
         """When no client looked after a machine: its deadlines are then nobody's in this world."""
         found = []
@@ -192,18 +197,13 @@ class Platform:
         return found
 
 
-def _has_its_parents(due: Due, ids: set[str]) -> bool:
-    """A child is due once for each job of its parent; a stretch is one job, at its first time."""
-    return all(parent in ids for parent in due.parents)
-
-
-def _row(row: dict[str, object]) -> Row:
+def _row(row: Row) -> Told:
     detail = str(row["detail"] or "")
-    return Row(
+    return Told(
         job_id=row["job_id"], instance=row["instance_id"], due=row["due"], ordinal=row["ordinal"],
         state=row["state"], reason=row["reason"], attempt=row["attempt"], node=row["node"],
         started_at=row["started_at"], ended_at=row["ended_at"],
         kill_failed=detail.startswith(("kill failed", "kill not confirmed")), count=row["count"],
-        until=row["until"], seen_at=row["updated_at"],
-    )  # type: ignore[arg-type]  # fmt: skip
+        until=row["until"], seen_at=row["updated_at"], is_manual=bool(row["is_manual"]),
+    )  # fmt: skip
 

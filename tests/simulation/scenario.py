@@ -1,4 +1,4 @@
-"""What a seed stands for: some schedules, when they are due, and what goes wrong meanwhile.
+"""What a seed stands for: some schedules, what people do, and what goes wrong meanwhile.
 
 When something is due is worked out here by plain arithmetic, not by the platform's calendar.
 """
@@ -12,44 +12,14 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from common.jobs import job_id_of
 from common.schedule import InstanceSpec
 from common.schedule.spec import Dependency, Recurrence
-from tests.checker.history import Due
+from tests.simulation.actions import Action, make_actions
+from tests.simulation.wanted import Wanted, at
 from tests.simulation.world import START, Chaos
 
 FIRST_DUE_S = 12
 POLICIES = ("skip", "skip", "queue_one", "queue_all", "replace", "allow")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """One instance, and its due times (seconds since the start) with their stop times."""
-
-    spec: InstanceSpec
-    dues: tuple[float, ...]
-    end: float | None
-    parent: str | None = None
-    day_ends: bool = False  # its window is over a minute after the full hour
-
-    def told(self) -> Iterator[Due]:
-        """List what the checker is to find."""
-        schedule = self.spec.schedule
-        for due in self.dues:
-            stops = [self.end] if self.end is not None else []
-            if schedule is not None and schedule.duration_s is not None:
-                stops.append(due + schedule.duration_s)
-            if self.day_ends:
-                stops.append(due - due % 60 + 60)
-            for ordinal in range(self.spec.instances):
-                yield Due(
-                    self.spec.id, at(due), ordinal, at(min(stops)) if stops else None,
-                    self.spec.grace_s, standalone=self.spec.machine == "standalone",
-                    parents=self._parents(due),
-                )  # fmt: skip
-
-    def _parents(self, due: float) -> tuple[str, ...]:
-        return () if self.parent is None else (job_id_of(self.parent, at(due), 0),)
 
 
 @dataclass(frozen=True)
@@ -62,6 +32,7 @@ class Scenario:
     faults: tuple[tuple[float, str, float], ...]
     kills: tuple[float, ...]
     calm_from: float
+    actions: tuple[Action, ...] = ()
     schedulers: int = 2
     deployers: int = 2
     machines: int = 3
@@ -81,12 +52,13 @@ class Scenario:
         ]
 
     @property
-    def dues(self) -> tuple[Due, ...]:
-        return tuple(due for wanted in self.wanted for due in wanted.told())
+    def variants(self) -> list[Wanted]:
+        """Every instance as it is at first and after each edit."""
+        return [*self.wanted, *(one.edited for one in self.actions if one.edited is not None)]
 
-
-def at(second: float) -> datetime:
-    return START + timedelta(seconds=second)
+    @property
+    def last_due(self) -> float:
+        return max(due for wanted in self.variants for due in wanted.dues)
 
 
 FAULTS = (
@@ -114,7 +86,8 @@ def make_scenario(seed: int, *, active_s: int = 90) -> Scenario:
     )
     calm_from = max([active_s, *(begin + length for begin, _, length in faults)])
     kills = tuple(rng.uniform(10, active_s) for _ in range(rng.choice((0, 0, 1, 3))))
-    return Scenario(seed, tuple(wanted), chaos, faults, kills, calm_from)
+    actions = tuple(make_actions(seed, wanted, active_s, _instance))
+    return Scenario(seed, tuple(wanted), chaos, faults, kills, calm_from, actions)
 
 
 def thorough_scenario() -> Scenario:
