@@ -13,6 +13,9 @@ from cli.options import SETTINGS, Yes, confirm
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="a job's id, as `job list` prints it")]
 Force = Annotated[bool, typer.Option("--force", help="whatever the overlap policy says")]
+ForceRun = Annotated[
+    bool, typer.Option("--force", help="whatever its parents and the overlap policy say")
+]
 Wait = Annotated[bool, typer.Option("--wait", help="until it ends; exit 10 if badly")]
 
 
@@ -34,7 +37,7 @@ def kill(job: JobId, yes: Yes = False) -> None:
 
 def run(
     instance: Annotated[str, typer.Argument(metavar="INSTANCE", help="an instance's id")],
-    force: Force = False,
+    force: ForceRun = False,
     wait: Wait = False,
 ) -> None:
     """Run an instance now, beside its schedule; prints the ids of its jobs.

@@ -196,7 +196,7 @@ class Firer:
         firing = fire(schedule, live, when.now, up_since)
         told = told_among(transaction, firing.jobs)
         if told:
-            firing = fire(schedule, live, when.now, up_since, told)
+            firing = fire(replace(schedule, told=told), live, when.now, up_since)
         elif all(job.state in {JobState.SKIPPED, JobState.MISSED} for job in firing.jobs):
             newest = newest_rows_of(transaction, schedule.instance_id, when.now)
             firing = continue_last(firing, schedule, newest)

@@ -22,7 +22,8 @@ from scheduler.domain.fire import Firing
 from scheduler.domain.overlap import LiveJob
 from scheduler.domain.schedule import DELETED, NewJob, Schedule
 from scheduler.ending import Ending
-from scheduler.firing import Fired, Made, When
+from scheduler.firing import Fired, When
+from scheduler.following import Made
 from scheduler.ledger import live_jobs_of
 from scheduler.requests import Requests
 from scheduler.service import Scheduler

@@ -166,19 +166,19 @@ def newest_rows_of(
     ]  # fmt: skip
 
 
-def told_among(transaction: Transaction, jobs: Sequence[NewJob]) -> set[datetime]:
+def told_among(transaction: Transaction, jobs: Sequence[NewJob]) -> frozenset[datetime]:
     """Return which due times of several have rows already: a person had them skipped ahead.
 
     A single due time without a stretch needs no question: its row is not written twice.
     """
     if not jobs or (jobs[0].until is None and jobs[-1].due == jobs[0].due):
-        return set()
+        return frozenset()
     last = max(job.until or job.due for job in jobs)
     rows = transaction.all(
         "told_between", instance_id=jobs[0].instance_id, first=min(job.due for job in jobs),
         last=last,
     )  # fmt: skip
-    return {row["due"] for row in rows}
+    return frozenset(row["due"] for row in rows)
 
 
 def view_of(row: Mapping[str, Any]) -> JobView:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -50,12 +50,11 @@ class _Dues:
 
 
 def fire(
-    schedule: Schedule, live: Sequence[LiveJob], now: datetime, up_since: datetime,
-    told: Collection[datetime] = (),
-) -> Firing:  # fmt: skip
+    schedule: Schedule, live: Sequence[LiveJob], now: datetime, up_since: datetime
+) -> Firing:
     """Decide every due time of one schedule up to `now`; each becomes a row.
 
-    Those `told` have one already: a person had them skipped before they came.
+    Those `told` have one already.
 
     Due times before `up_since` were missed while the platform was down; the misfire policy decides
     about them. At most 20,000 due times a round: the next round goes on where this one ended.
@@ -67,16 +66,16 @@ def fire(
         return Firing((), schedule.next_due)
     dues = _dues(calendar, schedule.next_due, now)
     if schedule.state == PAUSED:
-        skipped = _stretches(schedule, dues, told, (JobState.SKIPPED, Reason.PAUSED))
+        skipped = _stretches(schedule, dues, (JobState.SKIPPED, Reason.PAUSED))
         return Firing(skipped, calendar.next_due(dues[-1]))
     if len(dues) == MOST_DUES_A_ROUND:
         # The newest of this round may be among those that `all` runs: they wait for the next one.
         gone, next_due = dues[:-MOST_CATCH_UP], dues[-MOST_CATCH_UP]
-        return Firing(_stretches(schedule, gone, told, _DOWN), next_due)
-    parted = _part(schedule, [due for due in dues if due not in told], now, up_since)
-    given_up = set(parted.missed)
+        return Firing(_stretches(schedule, gone, _DOWN), next_due)
+    parted = _part(schedule, [due for due in dues if due not in schedule.told], now, up_since)
+    given_up = schedule.told.union(parted.missed)
     rows = [
-        *_stretches(schedule, [due for due in dues if due in given_up | set(told)], told, _DOWN),
+        *_stretches(schedule, [due for due in dues if due in given_up], _DOWN),
         *(
             job
             for due, reason in parted.closed
@@ -184,13 +183,12 @@ def _admitted(
 
 
 def _stretches(
-    schedule: Schedule, dues: Sequence[datetime], told: Collection[datetime],
-    end: tuple[JobState, Reason],
-) -> tuple[NewJob, ...]:  # fmt: skip
+    schedule: Schedule, dues: Sequence[datetime], end: tuple[JobState, Reason]
+) -> tuple[NewJob, ...]:
     """Tell due times as rows; no stretch goes over one that has a row of its own."""
     pieces: list[list[datetime]] = [[]]
     for due in dues:
-        if due in told:
+        if due in schedule.told:
             pieces.append([])
         else:
             pieces[-1].append(due)

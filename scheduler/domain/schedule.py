@@ -67,7 +67,11 @@ class Definition:
 
 @dataclass(frozen=True)
 class Schedule:
-    """One instance's schedule at present. `state`: active, paused or deleted."""
+    """One instance's schedule at present. `state`: active, paused or deleted.
+
+    `told` are due times with a row already, of those to be decided: a person had them skipped
+    before they came.
+    """
 
     instance_id: str
     shard: int
@@ -75,6 +79,7 @@ class Schedule:
     state: str
     next_due: datetime | None
     applied_at: datetime
+    told: frozenset[datetime] = frozenset()
 
     @property
     def version(self) -> int:

@@ -117,6 +117,7 @@ class Paused:
 class History:
     """Everything the checker looks at. `acked` and `stored` are instance ids.
 
+    `asked` None: nobody looked at what people asked for, so nothing is said of it.
     `acked_asks` are keys of requests whose acceptance was acknowledged, `deleted` instances that
     somebody deleted. A pause need not have been noticed within `noticed_within` of its commit.
     `blind` times excuse a late stop on that machine; `calm_from` is when the last fault ended:
@@ -133,7 +134,7 @@ class History:
     stored: frozenset[str] = frozenset()
     blind: tuple[Blind, ...] = ()
     calm_from: datetime | None = None
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[Asked, ...] | None = None
     acked_asks: frozenset[str] = frozenset()
     paused: tuple[Paused, ...] = ()
     deleted: frozenset[str] = frozenset()

@@ -22,7 +22,12 @@ Found = Iterator[Violation]
 
 
 def check_wishes(history: History) -> Iterator[Violation]:
-    """Return every wish that was not heeded, and every act that nobody wished for."""
+    """Return every wish that was not heeded, and every act that nobody wished for.
+
+    Nothing where the history does not tell what was wished.
+    """
+    if history.asked is None:
+        return
     for judge in (_p12_answered, _p12_granted, _p12_nothing_unasked, _p13_paused):
         yield from judge(history)
 
@@ -30,18 +35,18 @@ def check_wishes(history: History) -> Iterator[Violation]:
 def count_revivals(history: History) -> Counter[str]:
     """Count, of each job, the retries that people were granted: ways out of a terminal state."""
     return Counter(
-        job for asked in history.asked if asked.kind == "retry" and asked.outcome == "done"
+        job for asked in history.asked or () if asked.kind == "retry" and asked.outcome == "done"
         for job in asked.jobs
     )  # fmt: skip
 
 
 def _p12_answered(history: History) -> Found:
-    for asked in history.asked:
+    for asked in history.asked or ():
         if asked.outcome not in {"done", "refused"}:
             yield Violation("P12", f"{asked.kind} of {asked.instance}: never answered")
         if asked.kind not in KINDS:
             yield Violation("P12", f"nobody knows what {asked.kind} means")
-    for key in sorted(history.acked_asks - {asked.key for asked in history.asked}):
+    for key in sorted(history.acked_asks - {asked.key for asked in history.asked or ()}):
         yield Violation("P10", f"the request {key} was acknowledged and is gone")
 
 
@@ -54,7 +59,7 @@ def _p12_granted(history: History) -> Found:
     for job, count in count_revivals(history).items():
         if moves[job] != count:
             yield Violation("P12", f"{job}: {count} retries granted, {moves[job]} made")
-    for asked in history.asked:
+    for asked in history.asked or ():
         if asked.outcome == "done":
             found = [rows.get(job) for job in asked.jobs]
             yield from _granted(history, asked, found)
@@ -83,7 +88,7 @@ def _granted(history: History, asked: Asked, found: list[Row | None]) -> Found:
 
 
 def _p12_nothing_unasked(history: History) -> Found:
-    done = [asked for asked in history.asked if asked.outcome == "done"]
+    done = [asked for asked in history.asked or () if asked.outcome == "done"]
     run = {job for asked in done if asked.kind == "run" for job in asked.jobs}
     killed = {job for asked in done if asked.kind == "kill" for job in asked.jobs}
     skipped = {(asked.instance, asked.due) for asked in done if asked.kind == "skip"}

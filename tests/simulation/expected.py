@@ -61,9 +61,7 @@ class Committed:
         for version in self.versions[name]:
             if version.wanted.parent is None:
                 for due in version.wanted.told():
-                    if version.since < due.due <= version.until:
-                        yield due
-                    elif (
+                    if version.since < due.due <= version.until or (
                         version.until < due.due <= version.until + NOTICED_WITHIN
                         and rows.get((name, due.due, due.ordinal)) == version.number
                     ):

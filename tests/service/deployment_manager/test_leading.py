@@ -3,7 +3,9 @@
 import pytest
 
 from common.bus import BusUnavailableError
+from common.messages import StopContainer
 from deployment_manager.__main__ import STANDBY_S, _lead, _while
+from deployment_manager.service import NotLeadingError
 from tests.service.deployment_manager.bench import Replica
 
 
@@ -47,3 +49,17 @@ def test_loops_rest_while_their_condition_does_not_hold():
     assert _while(lambda: False, lambda: done.append(1))() > 0
     assert _while(lambda: True, lambda: done.append(1))() is None
     assert done == [1]
+
+
+def test_a_leader_that_was_frozen_stops_nothing_that_its_successor_placed(bench):
+    bench.node("m1")
+    bench.step()
+    zombie = bench.replica
+    bench.pass_time(60)
+    bench.restart("two")
+    start = bench.run_one()
+    bench.step()
+    bench.beat("m1", start)
+    with pytest.raises(NotLeadingError):
+        zombie.step()
+    assert bench.commands("m1", StopContainer) == []

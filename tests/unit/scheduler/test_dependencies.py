@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from common.jobs import JobState as S
-from scheduler.domain.cycles import Parents, child_jobs, edges_of
+from common.jobs import Reason as R  # noqa: N817
+from scheduler.domain.cycles import Parents, child_jobs, edges_of, follow_stretch, join_last
 from scheduler.domain.dependencies import Verdict, judge_all, judge_edge
+from scheduler.domain.fire import LastRow
+from scheduler.domain.schedule import new_job
 from tests.unit.scheduler.build import NOON, at, every, schedule_of
 
 YES, WAIT, NO = Verdict.SATISFIED, Verdict.WAITING, Verdict.IMPOSSIBLE
@@ -113,3 +117,55 @@ def test_a_run_by_hand_is_what_its_child_waits_for():
     parents = parents_of(p=schedule_of(every(600)))
     (job,) = child_jobs(child, ("p", at(77.5)), None, parents)
     assert job.edges[0].parent_due == at(77.5)
+
+
+def stretch_of(parent, first, last, state=S.MISSED, reason=R.DOWNTIME):
+    count = int((last - first).total_seconds()) // 10 + 1
+    row = new_job(parent, first, 0, state, reason=reason)
+    return replace(row, count=count * parent.spec.instances, until=last)
+
+
+TEN = schedule_of("instances: 2, " + every(10), applied_at=EARLY)
+
+
+def follow(edge: str, first: int, last: int, **more):
+    child = schedule_of(f"depends_on: [{{instance: p, on: {edge}}}]", **({"applied_at": EARLY} | more))
+    jobs = follow_stretch(child, TEN, stretch_of(TEN, at(first), at(last)))
+    return [(j.due, j.state, j.reason, j.count, j.until) for j in jobs]
+
+
+@pytest.mark.parametrize("edge", ["success", "started"])
+def test_a_child_follows_a_stretch_of_its_parent_with_one_of_its_own(edge):
+    row = at(10), S.UPSTREAM_FAILED, R.DEP_FAILED, 5, at(50)
+    assert follow(edge, 10, 50) == [row]
+
+
+@pytest.mark.parametrize("edge", ["done", "failure"])
+def test_a_child_that_runs_all_the_same_runs_for_the_newest_of_a_stretch(edge):
+    assert follow(edge, 10, 50) == [
+        (at(50), S.WAITING, None, 1, None), (at(10), S.SKIPPED, R.OVERLAP, 4, at(40)),
+    ]  # fmt: skip
+    assert follow(edge, 10, 10) == [(at(10), S.WAITING, None, 1, None)]
+
+
+def test_of_a_stretch_a_child_follows_what_came_since_it_was_applied():
+    row = at(40), S.UPSTREAM_FAILED, R.DEP_FAILED, 2, at(50)
+    assert follow("success", 10, 50, applied_at=at(30)) == [row]
+    assert follow("success", 10, 50, applied_at=at(50)) == []
+    assert follow("success", 10, 50, state="deleted") == []
+
+
+def test_a_paused_child_skips_what_its_parent_passed_up():
+    assert follow("done", 10, 50, state="paused") == [(at(10), S.SKIPPED, R.PAUSED, 5, at(50))]
+
+
+def test_a_childs_stretch_that_goes_on_is_one_row():
+    child = schedule_of("depends_on: [p]", applied_at=EARLY)
+    rows = follow_stretch(child, TEN, stretch_of(TEN, at(60), at(70)))
+    last = LastRow("last", S.UPSTREAM_FAILED, R.DEP_FAILED, 1, at(50), is_stretch=True)
+    (longer,) = join_last(child, rows, [last])
+    assert (longer.job_id, longer.count, longer.until) == ("last", 2, at(70))
+    assert longer.is_extension
+    for other in (replace(last, version=2), replace(last, is_stretch=False),
+                  replace(last, reason=R.PAUSED), replace(last, last_due=at(60))):  # fmt: skip
+        assert join_last(child, rows, [other]) == list(rows)

@@ -176,18 +176,16 @@ PAUSED = schedule_of(every(10), state="paused", next_due=at(40))
 
 def test_the_first_three_of_a_stretch_are_told_one_by_one():
     firing = fire(PAUSED, (), at(40), NOON)
-    assert continue_last(firing, PAUSED, [last(30), last(20)]) == (firing, None)
+    assert continue_last(firing, PAUSED, [last(30), last(20)]) == firing
 
 
 def test_the_fourth_begins_a_stretch_and_more_make_it_longer():
     firing = fire(PAUSED, (), at(40), NOON)
-    begun, extension = continue_last(firing, PAUSED, [last(30), last(20), last(10)])
-    assert extension is None
-    assert [(job.count, job.until) for job in begun.jobs] == [(1, at(40))]
-    longer, extension = continue_last(firing, PAUSED, [last(30, is_stretch=True)])
-    assert longer.jobs == ()
-    assert extension is not None
-    assert (extension.job_id, extension.count, extension.until) == ("last", 1, at(40))
+    begun = continue_last(firing, PAUSED, [last(30), last(20), last(10)])
+    assert [(j.count, j.until, j.is_extension) for j in begun.jobs] == [(1, at(40), False)]
+    (longer,) = continue_last(firing, PAUSED, [last(30, is_stretch=True)]).jobs
+    assert (longer.job_id, longer.count, longer.until) == ("last", 1, at(40))
+    assert longer.is_extension
 
 
 @pytest.mark.parametrize("other", [
@@ -196,4 +194,21 @@ def test_the_fourth_begins_a_stretch_and_more_make_it_longer():
 ])  # fmt: skip
 def test_a_stretch_is_of_one_kind_and_without_a_gap(other):
     firing = fire(PAUSED, (), at(40), NOON)
-    assert continue_last(firing, PAUSED, [other]) == (firing, None)
+    assert continue_last(firing, PAUSED, [other]) == firing
+
+
+@pytest.mark.parametrize("state", ["paused", "active"])
+def test_a_due_time_with_a_row_already_parts_a_stretch_in_two(state):
+    body = every(10) if state == "paused" else "misfire: skip, " + every(10)
+    told = frozenset({at(10), at(60)})
+    firing = fire(schedule_of(body, state=state, told=told), (), at(100), at(105))
+    assert [(j.due, j.count, j.until) for j in firing.jobs] == [
+        (at(20), 4, at(50)), (at(70), 4, at(100)),
+    ]  # fmt: skip
+    assert firing.next_due == at(110)
+
+
+def test_what_was_skipped_ahead_is_in_nobodys_way():
+    schedule = schedule_of(every(10), told=frozenset({at(10)}))
+    (job,) = fire(schedule, (), at(20), NOON).jobs
+    assert (job.due, job.state) == (at(20), S.QUEUED)

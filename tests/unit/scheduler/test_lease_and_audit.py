@@ -72,6 +72,12 @@ def test_what_is_missing_doubled_or_unasked_is_counted(rows, imbalance):
     assert imbalance_of(SCHEDULE, SPAN, rows) == imbalance
 
 
+def test_what_was_skipped_ahead_of_an_edit_is_not_unasked():
+    old, new = (LedgerRow(at(15), 0, version=number) for number in (0, SCHEDULE.version))
+    assert imbalance_of(SCHEDULE, SPAN, [*FULL, old]) == 0
+    assert imbalance_of(SCHEDULE, SPAN, [*FULL, new]) == 1
+
+
 def test_only_what_must_be_there_is_asked_for():
     assert span_of(replace(SCHEDULE, state="deleted"), at(99)) is None
     assert span_of(schedule_of("depends_on: [p]"), at(99)) is None
