@@ -18,7 +18,7 @@ from application_manager.feed import Feed
 from application_manager.letters import DeadLetters
 from application_manager.live import Loads
 from application_manager.notifier import Notifier
-from application_manager.people import People
+from application_manager.people import KEEP_DAYS, People
 from application_manager.publisher import Publisher
 from application_manager.registry import Registry
 from application_manager.schedules import Schedules
@@ -61,6 +61,7 @@ def build(context: Context) -> Service:
     parts = _parts(context, doors, outbox.wake, is_tls=http.cert_file is not None)
     server = HttpServer(build_app(parts), http)
     receiver = Receiver(doors.bus, producer, None, NODE_LOADS, parts.loads.receive)
+    keep_days = settings.number("KEEP_DAYS", KEEP_DAYS)
     first = _Once(partial(parts.people.make_first, _secret(settings, "ADMIN_PASSWORD"),
                           _secret(settings, "API_TOKEN")))  # fmt: skip
     return Service(
@@ -73,7 +74,7 @@ def build(context: Context) -> Service:
             every(1.0, "feed", parts.feed.run_once),
             every(2.0, "notices", Notifier(database, clock).run_once),
             every(3600.0, "first", first.run_once),
-            every(600.0, "tidy", parts.people.tidy),
+            every(600.0, "tidy", lambda: parts.people.tidy(keep_days)),
             every(5.0, "endings", Endings(database).run_once),
             every(LOOK_EVERY_S, "expiry", Expiry(servers_of(settings.kafka(), http)).run_once),
             every(5.0, "clock", clock.sync),

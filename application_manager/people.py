@@ -51,6 +51,9 @@ class Session:
     actor: Actor
 
 
+KEEP_DAYS = 30.0
+
+
 class People:
     """Tells who is asking. Safe to share between threads."""
 
@@ -130,11 +133,12 @@ class People:
         with self._database.transaction() as transaction:
             transaction.execute("end_session", session_hash=hash_token(cookie))
 
-    def tidy(self) -> None:
-        """Forget sessions that have ended and answers a day old."""
+    def tidy(self, keep_days: float = KEEP_DAYS) -> None:
+        """Forget sessions that have ended, answers a day old, and requests after `keep_days`."""
         with self._database.transaction() as transaction:
             transaction.execute("forget_sessions")
             transaction.execute("forget_answers")
+            transaction.execute("forget_requests", keep_s=int(keep_days * 86_400))
 
     def _is_right(self, password_hash: str, password: str) -> bool:
         try:

@@ -139,6 +139,10 @@ WHERE actor = %(actor)s AND idempotency_key = %(key)s;
 INSERT INTO idempotency_keys (actor, idempotency_key, request_hash, response, created_at)
 VALUES (%(actor)s, %(key)s, %(request_hash)s, %(response)s, UTC_TIMESTAMP(6));
 
+-- name: forget_requests
+-- What people asked for long ago.
+DELETE FROM job_requests WHERE requested_at < UTC_TIMESTAMP(6) - INTERVAL %(keep_s)s SECOND LIMIT 1000;
+
 -- name: forget_answers
 -- Keys are kept for a day.
 DELETE FROM idempotency_keys WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL 1 DAY LIMIT 1000;

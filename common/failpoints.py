@@ -40,7 +40,7 @@ def failpoint(name: str) -> None:
 def _act() -> None:
     match _ACTION:
         case "error":
-            raise FailpointError
+            raise FailpointError(f"a test lets {_NAME} fail")
         case "freeze":
             os.kill(os.getpid(), signal.SIGSTOP)
         case _:

@@ -19,6 +19,7 @@ from common.messages import APP_INSTANCES, JOB_EVENTS
 from scheduler.announcing import EVERY_S, Announcer
 from scheduler.auditor import Auditor
 from scheduler.events import Events
+from scheduler.forgetting import KEEP_DAYS, Forgetting
 from scheduler.intake import Intake
 from scheduler.leases import LEASE_S
 from scheduler.outbox import SWEEP_S
@@ -49,6 +50,9 @@ class Parts:
         self.intake = Intake(self.scheduler, self.database, self.clock)
         self.scan = every(5.0, "scan", self.intake.scan)
         self.auditor = Auditor(self.scheduler, self.database, self.clock)
+        keep_days = context.settings.number("KEEP_DAYS", KEEP_DAYS)
+        # the application manager forgets the questions first: an answer is there while it is asked
+        self.forgetting = Forgetting(self.scheduler, self.database, keep_days + 1)
         events = Events(self.scheduler, self.database, self.clock)
         self.instances = self._receiver(APP_INSTANCES, self.intake.receive_instances)
         self.events = self._receiver(JOB_EVENTS, events.receive)
@@ -122,6 +126,7 @@ def _loops(parts: Parts) -> list[Loop]:
         parts.scan,
         every(10.0, "waiting", scheduler.look_at_waiting),
         every(10.0, "audit", parts.auditor.run_once),
+        every(600.0, "forgetting", parts.forgetting.run_once),
         forever("instances", parts.instances.run_once, parts.instances.wake),
         forever("events", parts.events.run_once, parts.events.wake),
         parts.monitor,

@@ -68,7 +68,7 @@ class Ending:
         """Wish a job's stop; one that was never commanded ends at once."""
         view = view_of(row)
         if is_uncommanded(view):
-            self.end_unstarted(row, *end_of_wish(reason))
+            self.end_unstarted(row, *end_of_wish(reason, view.attempt))
         elif self.transaction.execute("want_stop", job_id=row["job_id"], reason=reason):
             self.stopping.add(row["job_id"])
 

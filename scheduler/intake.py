@@ -184,6 +184,7 @@ class Intake:
             settled.append(replace(fresh, next_due=_next_due(fresh, known, next_due)))
         if before:
             transaction.execute("keep_versions", instances=sorted(before))
+            transaction.execute("note_version_ends", instances=sorted(before))
             transaction.execute("clear_dependencies", children=sorted(before))
         return settled, jobs
 

@@ -96,6 +96,11 @@ ON DUPLICATE KEY UPDATE version = VALUES(version), spec = VALUES(spec), image = 
 INSERT IGNORE INTO past_versions (instance_id, version, spec, image, command)
 SELECT instance_id, version, spec, image, command FROM schedules WHERE instance_id IN %(instances)s;
 
+-- name: note_version_ends
+-- Since when these versions are past.
+INSERT IGNORE INTO version_ends (instance_id, version, ended_at)
+SELECT instance_id, version, UTC_TIMESTAMP(6) FROM schedules WHERE instance_id IN %(instances)s;
+
 -- name: past_versions_of
 -- Versions before the present ones.
 SELECT instance_id, version, spec, image, command FROM past_versions
@@ -299,7 +304,7 @@ SELECT state FROM jobs WHERE instance_id = %(instance_id)s AND due = %(due)s;
 -- The stretch that covers a due time without a row of its own; runs by hand may lie in between.
 SELECT state, until FROM (
     SELECT state, due, until FROM jobs WHERE instance_id = %(instance_id)s AND due < %(due)s
-    ORDER BY due DESC LIMIT 50) AS before
+    ORDER BY due DESC LIMIT 50) AS near
 WHERE until >= %(due)s ORDER BY due DESC LIMIT 1;
 
 -- name: last_row
@@ -349,6 +354,39 @@ FROM schedules WHERE instance_id > %(after)s ORDER BY instance_id LIMIT %(limit)
 -- A person's request is carried out; a duplicate means: done already.
 INSERT INTO handled_requests (request_id, outcome, detail, handled_at)
 VALUES (%(request_id)s, %(outcome)s, %(detail)s, UTC_TIMESTAMP(6));
+
+-- name: old_answers
+-- Answers to requests that nobody asks for any more; the oldest have the lowest numbers.
+SELECT request_id FROM handled_requests
+WHERE handled_at < UTC_TIMESTAMP(6) - INTERVAL %(keep_s)s SECOND ORDER BY request_id LIMIT %(limit)s;
+
+-- name: forget_answers
+-- Forget them.
+DELETE FROM handled_requests WHERE request_id IN %(requests)s;
+
+-- name: old_versions
+-- Versions that ended long ago.
+SELECT instance_id, version FROM version_ends
+WHERE ended_at < UTC_TIMESTAMP(6) - INTERVAL %(keep_s)s SECOND ORDER BY ended_at LIMIT %(limit)s;
+
+-- name: versions_of_live_jobs
+-- What jobs that have not ended were made of.
+SELECT DISTINCT instance_id, version FROM jobs
+WHERE instance_id IN %(instances)s
+  AND state IN ('PLANNED', 'WAITING', 'QUEUED', 'STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN');
+
+-- name: keep_version_longer
+-- A job of it lives yet.
+UPDATE version_ends SET ended_at = UTC_TIMESTAMP(6)
+WHERE instance_id = %(instance_id)s AND version = %(version)s;
+
+-- name: forget_version
+-- Nothing is started from it any more.
+DELETE FROM past_versions WHERE instance_id = %(instance_id)s AND version = %(version)s;
+
+-- name: forget_version_end
+-- And so is when it ended.
+DELETE FROM version_ends WHERE instance_id = %(instance_id)s AND version = %(version)s;
 
 -- name: app_instances
 -- Some instances as the application manager has them (read-only).

@@ -7,6 +7,7 @@ the transaction that carries it out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -146,6 +147,9 @@ class Requests:
             raise RefusedError("the job is LOST: its container may still run; force it if not")
         if row["stop_at"] is not None and row["stop_at"] <= ending.now:
             raise RefusedError(f"its stop time was {row['stop_at'].isoformat()}")
+        key = row["instance_id"], row["version"]
+        if key not in self.scheduler.definitions.versions_of(ending.transaction, [key]):
+            raise RefusedError("what it ran is forgotten; run the instance instead")
         is_held = self._admit(ending, request, schedule, row["due"])
         attempt = row["attempt"] + 1
         ending.transaction.execute(
@@ -175,7 +179,7 @@ class Requests:
         return admission is Admission.HOLD
 
     def _refuse(self, request: Row, why: str) -> None:
-        with self.database.transaction() as transaction:
+        with suppress(DuplicateKeyError), self.database.transaction() as transaction:
             transaction.execute(
                 "mark_handled", request_id=request["request_id"], outcome="refused",
                 detail=why[:500],

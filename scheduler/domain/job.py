@@ -124,8 +124,16 @@ def is_uncommanded(job: JobView) -> bool:
     return is_waiting or (job.state is S.QUEUED and job.is_held)
 
 
-def end_of_wish(reason: Reason) -> tuple[JobState, Reason]:
-    """Return how an uncommanded job ends for which a stop is wished."""
+def end_of_wish(reason: Reason, attempt: int = 1) -> tuple[JobState, Reason]:
+    """Return how an uncommanded job ends for which a stop is wished.
+
+    One that is tried again was not missed: an attempt before this one came to a bad end.
+    """
+    state, told = _end_of_wish(reason)
+    return (S.FAILED if state is S.MISSED and attempt > 1 else state), told
+
+
+def _end_of_wish(reason: Reason) -> tuple[JobState, Reason]:
     match reason:
         case Reason.USER | Reason.REPLACED:
             return S.CANCELLED, reason

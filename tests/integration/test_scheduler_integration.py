@@ -14,6 +14,8 @@ from common.db.queries import load_queries
 from common.secret import Secret
 from tests.service.scheduler.test_ahead import *  # noqa: F403 - the same promises on real servers
 from tests.service.scheduler.test_firing import *  # noqa: F403 - the same promises on real servers
+from tests.service.scheduler.test_following import *  # noqa: F403
+from tests.service.scheduler.test_forgetting import *  # noqa: F403
 from tests.service.scheduler.test_intake import *  # noqa: F403
 from tests.service.scheduler.test_order import *  # noqa: F403
 from tests.service.scheduler.test_requests import *  # noqa: F403

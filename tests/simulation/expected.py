@@ -93,7 +93,8 @@ class Committed:
         """A child without a schedule is due with each job of its parent.
 
         One that was deleted had to be there when its parent's row was written: nobody tells when
-        that was, so its last jobs are asked for only where they are.
+        that was, so its last jobs are asked for only where they are. So are those of its parent's
+        due times that were skipped ahead, or fired before the end was noticed.
         """
         there = {row["job_id"] for row in self.rows}
         for versions in self.versions.values():
@@ -103,8 +104,8 @@ class Committed:
                     if due.instance != child.parent or due.ordinal != 0:
                         continue
                     job_id = job_id_of(child.spec.id, due.due, 0)
-                    is_sure = child.spec.id not in self.deleted or job_id in there
-                    if is_sure and version.since < due.due <= version.until:
+                    is_sure = child.spec.id not in self.deleted and due.due <= version.until
+                    if version.since < due.due and (is_sure or job_id in there):
                         yield from child.told_of(_second(due.due))
 
     def _told(self, name: str, due: datetime, number: int | None) -> Iterator[Due]:

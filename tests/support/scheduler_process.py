@@ -86,6 +86,12 @@ class Process:
     def is_alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    def is_stopped(self) -> bool:
+        """Tell whether it is frozen, as SIGSTOP leaves it."""
+        assert self.process is not None
+        state = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8")
+        return state.rpartition(")")[2].split()[0] == "T"
+
     def kill(self) -> None:
         if self.is_alive():
             self.send(signal.SIGKILL)

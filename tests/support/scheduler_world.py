@@ -71,6 +71,14 @@ DELETE FROM rota_app.job_requests;
 DELETE FROM rota_scheduler.handled_requests;
 -- name: clean_past
 DELETE FROM rota_scheduler.past_versions;
+-- name: clean_version_ends
+DELETE FROM rota_scheduler.version_ends;
+-- name: past_versions
+SELECT version FROM rota_scheduler.past_versions;
+-- name: versions_long_ago
+UPDATE rota_scheduler.version_ends SET ended_at = '2000-01-01';
+-- name: answers_long_ago
+UPDATE rota_scheduler.handled_requests SET handled_at = '2000-01-01';
 -- name: clean_replicas
 DELETE FROM rota_scheduler.replicas;
 -- name: clean_shards

@@ -1,0 +1,95 @@
+"""Every failpoint of the scheduler, frozen and failing, on real MySQL and Kafka.
+
+All at once, one replica each, so that it costs little: whoever holds a shard suffers at its own step.
+That each is also killed at its step, and comes back, is in `test_scheduler_process`.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.test_scheduler_process import assert_in_order, each_second, unpublished
+from tests.simulation.failpoints import all_failpoints
+from tests.support import servers
+from tests.support.scheduler_process import Platform, Process, eventually, platform_on
+
+FAILPOINTS = [name for name in all_failpoints() if name.startswith("scheduler.")]
+NAMES = [f"i{number}" for number in range(32)]
+STOPPED = "  - {{id: {name}, overlap: allow, schedule: {{start: {start!r}, interval: 2s, duration: 1s}}}}\n"
+ENDED = "  - {{id: {name}, schedule: {{start: {start!r}}}}}\n"
+
+
+@pytest.fixture
+def platform(
+    mysql_server: servers.SqlServer, kafka_server: servers.KafkaServer, tmp_path: Path
+) -> Iterator[Platform]:
+    with platform_on(mysql_server, kafka_server, tmp_path) as platform:
+        yield platform
+
+
+def begin(platform: Platform, act: str) -> list[Process]:
+    """Start a replica for each failpoint once the shards are to be shared, and one without."""
+    platform.replica("healthy").start()
+    platform.apply(
+        each_second(*NAMES)
+        + "".join(STOPPED.format(name=f"stop-{name}", start="{start}") for name in NAMES)
+        + "".join(ENDED.format(name=f"end-{name}", start="{start}") for name in NAMES),
+        is_told=False,
+    )
+    return [
+        platform.replica(name.removeprefix("scheduler.")).start(f"{name}:{act}@2")
+        for name in FAILPOINTS
+    ]
+
+
+def report_ends(platform: Platform, told: set[str]) -> None:
+    """Let what ran once have ended, so that every replica hears of an end."""
+    for start in platform.starts():
+        if start.instance_id.startswith("end-") and start.job_id not in told:
+            told.add(start.job_id)
+            platform.report(start.job_id, "SUCCEEDED", 1)
+
+
+def all_suffered(platform: Platform, processes: list[Process], told: set[str], act: str) -> bool:
+    report_ends(platform, told)
+    return all(_suffers(process, act) for process in processes)
+
+
+def _suffers(process: Process, act: str) -> bool:
+    if act == "freeze":
+        return process.is_stopped()
+    return f"scheduler.{process.replica} fail" in process.log()
+
+
+def assert_all_is_well(platform: Platform, told: set[str]) -> None:
+    count = len(platform.jobs())
+    eventually(lambda: len(platform.jobs()) >= count + 4 * len(NAMES), 40)
+    # one whose time was over before its start was sent is not started any more
+    eventually(lambda: all(job.startswith("stop-") for job in unpublished(platform)), 40)
+    assert_in_order(platform, set(NAMES), 4)
+    rows = {row["job_id"]: row["state"] for row in platform.jobs()}
+    report_ends(platform, told)
+    assert {rows[job_id] for job_id in told} <= {"SUCCEEDED", "QUEUED"}
+
+
+def test_nothing_is_lost_or_double_where_every_step_fails_once(platform: Platform) -> None:
+    told: set[str] = set()
+    processes = begin(platform, "error")
+    eventually(lambda: all_suffered(platform, processes, told, "error"), 60)
+    assert all(process.is_alive() for process in processes)
+    assert_all_is_well(platform, told)
+
+
+def test_nothing_is_lost_or_double_where_replicas_freeze_at_every_step(platform: Platform) -> None:
+    told: set[str] = set()
+    processes = begin(platform, "freeze")
+    eventually(lambda: all_suffered(platform, processes, told, "freeze"), 60)
+    eventually(lambda: platform.replica_holds("healthy", 16), 40)
+    for process in processes:
+        process.send(signal.SIGCONT)
+    assert_all_is_well(platform, told)
+    assert all(process.is_alive() for process in processes)
