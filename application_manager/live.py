@@ -69,12 +69,15 @@ def list_services(monitor: HeartbeatMonitor, now: datetime) -> list[dict[str, An
     """List services, replica by replica; `ok`, `unwell` or `silent`."""
     found = []
     for beat, age_s in monitor.services(now):
-        wrong = {name: said for name, said in beat.health.items() if said != "ok"}
+        health = dict(beat.health)
+        if beat.figures.get("ledger_imbalance"):
+            health["ledger"] = f"{beat.figures['ledger_imbalance']:g} due times and rows differ"
+        wrong = {name: said for name, said in health.items() if said != "ok"}
         state = "silent" if age_s > SILENT_AFTER_S else "unwell" if wrong else "ok"
         found.append({
             "key": f"{beat.service}/{beat.replica}", "service": beat.service,
             "replica": beat.replica, "state": state, "host": beat.host, "build": beat.build,
             "started_at": beat.started_at, "age_s": round(age_s, 1),
-            "health": dict(beat.health), "figures": dict(beat.figures),
+            "health": health, "figures": dict(beat.figures),
         })  # fmt: skip
     return found
