@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from application_manager.live import Loads
+from application_manager.newest import Narrow, newest_jobs
 from common.db import Database, Row, Transaction
 from common.errors import Permanent
-from common.jobs import TERMINAL, JobState, job_id_of
+from common.jobs import JobState, job_id_of
 from common.schedule import spec_from_json
 
 Json = dict[str, Any]
@@ -34,14 +35,8 @@ class JobFilter:
 
 def list_jobs(transaction: Transaction, wanted: JobFilter) -> list[Json]:
     """Return one page of the ledger, newest due first."""
-    due, job_id = wanted.after or (None, None)
-    common = {"instance": wanted.instance, "node": wanted.node, "states": wanted.states,
-              "due": due, "job_id": job_id, "limit": wanted.limit}  # fmt: skip
-    if wanted.states and not TERMINAL & set(wanted.states):
-        rows = transaction.all("list_live_jobs", **common)
-    else:
-        rows = transaction.all("list_jobs", any_state=not wanted.states, **common)
-    return [job_from(row) for row in rows]
+    narrow = Narrow(wanted.states, wanted.instance, None, wanted.node, wanted.after, wanted.limit)
+    return [job_from(row) for row in newest_jobs(transaction, narrow)]
 
 
 def upcoming_jobs(transaction: Transaction, wanted: JobFilter) -> list[Json]:

@@ -180,8 +180,14 @@ def _lists(bench: Bench) -> dict[str, dict[str, float]]:
         "jobs of an instance": "/jobs?limit=100&instance=i-0500",
         "jobs that failed": "/jobs?limit=100&state=FAILED",
         "jobs of a node": "/jobs?limit=100&node=m7",
+        "jobs of four bad states": "/jobs?limit=100&state=FAILED&state=LOST&state=TIMED_OUT"
+                                   "&state=UPSTREAM_FAILED",
+        "jobs of a node without any": "/jobs?limit=100&node=m99",
+        "failed jobs of a node": "/jobs?limit=100&node=m7&state=FAILED",
+        "failed jobs of an instance": "/jobs?limit=100&instance=i-0500&state=FAILED",
         "running jobs (none)": "/jobs?limit=100&state=RUNNING",
         "a page further on": f"/jobs?limit=100&cursor={far}",
+        "missed jobs, a page further on": f"/jobs?limit=100&state=MISSED&cursor={far}",
         "schedules": "/schedules?limit=100",
         "nodes": "/nodes",
     }

@@ -20,6 +20,7 @@ from application_manager.dashboard import family, words
 from application_manager.dashboard.jobs import ran_s, shown
 from application_manager.dashboard.render import View, page, view_of
 from application_manager.domain.plan import flat
+from application_manager.newest import pattern_of
 from application_manager.schedules import NoSuchInstanceError
 from common.db import Row, Transaction
 from common.jobs import JobState
@@ -66,10 +67,9 @@ def list_page(
 ) -> HTMLResponse:
     """List instances by id, with their last jobs as bars."""
     view = view_of(request, parts, actor)
-    escaped = q.replace("\\", "").replace("%", r"\%").replace("_", r"\_")
     with parts.screens.transaction() as transaction:
         rows = transaction.all(
-            "list_instances", after=after, pattern=f"%{escaped}%" if escaped else None,
+            "list_instances", after=after, pattern=pattern_of(q),
             is_paused={"paused": True, "active": False}.get(show), limit=PAGE + 1,
         )  # fmt: skip
         kept = rows[:PAGE]

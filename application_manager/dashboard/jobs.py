@@ -18,11 +18,13 @@ from application_manager.api.parts import PartsDep
 from application_manager.dashboard import journey, words
 from application_manager.dashboard.render import View, page, view_of
 from application_manager.ledger import NoSuchJobError
+from application_manager.newest import Narrow, newest_jobs
 from common.db import Row, Transaction
 from common.jobs import TERMINAL, JobState
 
 Json = dict[str, Any]
 PAGE = 100
+LATE_HOURS = 24
 LIVE = tuple(state for state in JobState if state not in TERMINAL)
 GROUPS = {
     "live": LIVE,
@@ -33,6 +35,8 @@ GROUPS = {
     "skipped": (JobState.SKIPPED, JobState.CANCELLED),
     "done": (JobState.SUCCEEDED, JobState.ENDED),
 }
+STARTED = (*GROUPS["running"][1:], JobState.SUCCEEDED, JobState.ENDED, JobState.CANCELLED,
+           *GROUPS["failed"][:3])  # fmt: skip
 CHIPS = (
     ("", "All", "jobs", "plan"), ("running", "Running", "running", "run"),
     ("waiting", "Waiting", "waiting", "wait"), ("failed", "Failed", "failed", "bad"),
@@ -72,10 +76,11 @@ def list_page(
     """List the ledger, newest due first."""
     view = view_of(request, parts, actor)
     wish = Wish(show if show in GROUPS else "", q, instance, node, hours, late)
-    after = read_cursor(cursor, datetime, str) if cursor else (None, None)
+    after = read_cursor(cursor, datetime, str) if cursor else None
+    states = GROUPS.get(wish.show, STARTED if late else ())
+    narrow = Narrow(states, instance, q, node, after, PAGE + 1)
     with parts.screens.transaction() as transaction:
-        rows = transaction.all(_query_of(wish), **_parameters(wish, view.now), limit=PAGE + 1,
-                               due=after[0], job_id=after[1])  # fmt: skip
+        rows = newest_jobs(transaction, narrow, **_times(wish, view.now))
         jobs = shown(transaction, view, rows[:PAGE])
     more = None
     if len(rows) > PAGE:
@@ -159,18 +164,10 @@ def _verdict_order(candidate: Json) -> tuple[int, float, str]:
     return order, 2.0 if load is None else float(load), str(candidate["node"])
 
 
-def _query_of(wish: Wish) -> str:
-    """Live states are few and found by their own index; all else by due time."""
-    is_live = wish.show in {"running", "waiting", "live"}
-    return "live_jobs" if is_live else "list_jobs"
-
-
-def _parameters(wish: Wish, now: datetime) -> Json:
-    states = GROUPS.get(wish.show, ())
-    escaped = (wish.q or "").replace("\\", "").replace("%", r"\%").replace("_", r"\_")
+def _times(wish: Wish, now: datetime) -> Json:
+    """Late starts are found by looking at all starts of a time, so it is a bounded one."""
+    hours = wish.hours or (LATE_HOURS if wish.late else None)
     return {
-        "states": list(states), "any_state": not states, "instance": wish.instance,
-        "pattern": f"%{escaped}%" if escaped else None, "node": wish.node,
         "late_ms": words.LATE.total_seconds() * 1000 if wish.late else None,
-        "since": now - timedelta(hours=wish.hours) if wish.hours else None, "until": None,
+        "since": now - timedelta(hours=hours) if hours else None,
     }  # fmt: skip

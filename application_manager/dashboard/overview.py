@@ -19,6 +19,7 @@ from application_manager.dashboard.render import View, page, view_of
 from application_manager.dashboard.services import health_of
 from application_manager.dashboard.words import LATE
 from common.db import Transaction
+from common.jobs import JobState
 from common.schedule import compile_schedule, spec_from_json
 
 Json = dict[str, Any]
@@ -98,7 +99,7 @@ def _with_share(job: Json, now: datetime) -> Json:
 def _outcomes(transaction: Transaction, now: datetime) -> list[Json]:
     """Count the outcomes of the last 24 hours, hour by hour, the running one last."""
     since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=23)
-    rows = transaction.all("outcomes_by_hour", since=since, until=now)
+    rows = transaction.all("outcomes_by_hour", states=tuple(JobState), since=since, until=now)
     hours: list[Json] = [
         {"begin": since + timedelta(hours=n), "counts": dict.fromkeys((o[0] for o in OUTCOMES), 0),
          "late": 0}

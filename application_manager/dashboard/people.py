@@ -12,6 +12,7 @@ from application_manager.api.guard import Admin
 from application_manager.api.parts import PartsDep
 from application_manager.dashboard.render import page, view_of
 from application_manager.domain.access import ROLE_NAMES
+from application_manager.newest import pattern_of
 
 Json = dict[str, Any]
 PAGE = 100
@@ -31,11 +32,10 @@ def audit_page(
 ) -> HTMLResponse:
     """List what people did, newest first."""
     view = view_of(request, parts, actor)
-    escaped = q.replace("\\", "").replace("%", r"\%").replace("_", r"\_")
     with parts.screens.transaction() as transaction:
         rows = transaction.all(
             "list_audit", before=before, actor=who or None,
-            target=f"%{escaped}%" if escaped else None, limit=PAGE + 1,
+            target=pattern_of(q), limit=PAGE + 1,
         )  # fmt: skip
     entries = [{**row, "detail": _detail(row["detail"])} for row in rows[:PAGE]]
     more = view.url(before=entries[-1]["audit_id"]) if len(rows) > PAGE else None

@@ -18,6 +18,7 @@ from application_manager.dashboard.horizon import Horizon, Window, horizon_of
 from application_manager.dashboard.jobs import shown
 from application_manager.dashboard.overview import next_starts
 from application_manager.dashboard.render import page, view_of
+from application_manager.newest import Narrow, newest_jobs, pattern_of
 from common.db import Row, Transaction
 from common.schedule import spec_from_json
 
@@ -65,8 +66,8 @@ def timeline_page(
                     future_s=int(FUTURE.total_seconds()))  # fmt: skip
     with parts.screens.transaction() as transaction:
         starts = next_starts(transaction, seen, TABLE_ROWS)
-        rows = transaction.all("past_jobs", pattern=_pattern(q), since=seen.now - PAST,
-                               limit=TABLE_ROWS)  # fmt: skip
+        narrow = Narrow(word=q or None, limit=TABLE_ROWS)
+        rows = newest_jobs(transaction, narrow, since=seen.now - PAST, late_ms=None)
         jobs = shown(transaction, seen, rows)
     starts = [start for start in starts if q in start["instance_id"]]
     return page(seen, "timeline_table.html", by=by, q=q, starts=starts, jobs=jobs)
@@ -85,7 +86,7 @@ def rows(
             names = [row["node_id"] for row in transaction.all("all_nodes")]
             return {"now": _epoch(parts.clock.now()), "rows": [n for n in names if q in n],
                     "paused": []}  # fmt: skip
-        found = transaction.all("timeline_rows", pattern=_pattern(q))
+        found = transaction.all("timeline_rows", pattern=pattern_of(q))
     return {
         "now": _epoch(parts.clock.now()),
         "rows": [row["instance_id"] for row in found],
@@ -197,11 +198,6 @@ def _job(row: Row, name: str) -> list[Any]:
         row["job_id"], row["ordinal"], row["reason"], other,
         _epoch(row["until"]) if row["until"] else None, row["lateness_ms"],
     ]  # fmt: skip
-
-
-def _pattern(q: str) -> str | None:
-    escaped = q.replace("\\", "").replace("%", r"\%").replace("_", r"\_")
-    return f"%{escaped}%" if escaped else None
 
 
 def _epoch(moment: datetime) -> float:

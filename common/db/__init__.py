@@ -33,6 +33,10 @@ class StatementRefusedError(Permanent):
     """MySQL refused the statement itself: syntax, a value too long, a missing foreign row."""
 
 
+class ThereAlreadyError(StatementRefusedError):
+    """An index or a column of this name is there already; what a repeated migration meets."""
+
+
 class Transaction(Protocol):
     """One open transaction on one connection (READ COMMITTED). Owned by one thread.
 

@@ -20,6 +20,7 @@ from common.db import (
     DeadlockError,
     DuplicateKeyError,
     StatementRefusedError,
+    ThereAlreadyError,
 )
 from common.errors import ConfigError, RotaError
 from common.logs import logger
@@ -36,6 +37,7 @@ _SQL_MODE = (
     "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 )
 _DUPLICATE = {1062, 1586}
+_THERE_ALREADY = {1060, 1061}
 _DEADLOCK = {1205, 1213, 1020, 3572, 3101}
 _UNAVAILABLE = {
     1040, 1053, 1077, 1079, 1129, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226,  # the server
@@ -132,7 +134,7 @@ def _translate(error: Any, user: str) -> RotaError:
     is_broken = isinstance(error, (driver.InterfaceError, driver.PoolError)) or number < 0
     if number in _UNAVAILABLE or is_broken:
         return DatabaseUnavailableError(text)
-    return StatementRefusedError(text)
+    return ThereAlreadyError(text) if number in _THERE_ALREADY else StatementRefusedError(text)
 
 
 def _tell_once(user: str, number: int, text: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from common.db.dialect_tables import create_table
+from common.db.dialect_tables import add_column, create_index, create_table
 from common.db.dialect_tokens import (
     closing,
     index_of,
@@ -46,6 +46,10 @@ def translate(text: str, database: str) -> Translated:
     is_read = is_word(tokens, 0, "SELECT", "WITH", "SHOW")
     if is_word(tokens, 0, "CREATE") and is_word(tokens, 1, "TABLE"):
         statements = create_table(tokens, database)
+    elif is_word(tokens, 0, "CREATE") and is_word(tokens, 1, "INDEX"):
+        statements = (create_index(tokens, database),)
+    elif is_word(tokens, 0, "ALTER"):
+        statements = (add_column(tokens, database),)
     else:
         for rule in _RULES:
             tokens = rule(tokens)

@@ -34,6 +34,20 @@ def create_table(tokens: list[str], database: str) -> tuple[str, ...]:
     return (made, *(_index(item, database, table) for item in indexes))
 
 
+def create_index(tokens: list[str], database: str) -> str:
+    """Translate ``CREATE INDEX name ON table (columns)``."""
+    table = tokens[4].strip('"')
+    return _index(["INDEX", tokens[2], *tokens[5:]], database, table)
+
+
+def add_column(tokens: list[str], database: str) -> str:
+    """Translate ``ALTER TABLE table ADD COLUMN column``; nothing else is altered by a migration."""
+    table = tokens[2].strip('"')
+    if not (is_word(tokens, 3, "ADD") and is_word(tokens, 4, "COLUMN")):
+        raise ValueError(f"only ADD COLUMN is known here, not {' '.join(tokens[3:5])}")
+    return f'ALTER TABLE {database}."{table}" ADD COLUMN {_column(tokens[5:], is_counted=False)}'
+
+
 def _item(item: list[str], counted: set[str]) -> str:
     if is_word(item, 0, "UNIQUE"):
         return f"UNIQUE {_columns(item)}"

@@ -1,8 +1,10 @@
 """Making a service's database: numbered migrations under a lock, and its user with exact grants.
 
 ``<package>/migrations/NNNN_name.sql`` holds statements that end with ``;`` at a line's end, one DDL
-per statement, each safe to run again (CREATE TABLE IF NOT EXISTS): MySQL commits DDL by itself, so
-a migration that broke half-way is simply run again. A file that was applied is never edited.
+per statement, each safe to run again: MySQL commits DDL by itself, so a migration that broke
+half-way is simply run again. CREATE TABLE says IF NOT EXISTS; MySQL has no such words for CREATE
+INDEX and ADD COLUMN, so one that is there already counts as made. A file that was applied is never
+edited.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from importlib.resources import files
 from typing import Any
 
 from common.config import MySqlConfig
-from common.db import DatabaseUnavailableError, StatementRefusedError
+from common.db import DatabaseUnavailableError, StatementRefusedError, ThereAlreadyError
 from common.db.connection import Connection, close_quietly, connect, translated
 from common.db.queries import Queries, Statement, parse_queries
 from common.errors import ConfigError, Permanent
@@ -179,6 +181,8 @@ def _apply(session: _Session, package: str, migration: Migration) -> None:
     for statement in migration.statements():
         try:
             session.run_text(statement)
+        except ThereAlreadyError:  # made before this migration was broken off
+            _log.info("migration_step_done_before", package=package, migration=migration.name)
         except StatementRefusedError as error:
             where = f"{package}/migrations/{migration.name}"
             raise StatementRefusedError(f"{where}: {error}") from error

@@ -80,6 +80,19 @@ def test_a_failing_migration_is_named_and_goes_on_when_repaired(admin, name, pac
     assert migrate(admin, name, own) == ["0003_bad.sql"]
 
 
+def test_a_migration_broken_off_after_an_index_and_a_column_goes_on(admin, name, package):
+    own, folder = package
+    migrate(admin, name, own)
+    steps = ["CREATE INDEX by_id ON things (id)", "ALTER TABLE things ADD COLUMN word TEXT NULL"]
+    connection = connect(replace(admin, database=name))
+    for step in steps:
+        connection.cursor().execute(step)
+    close_quietly(connection)
+    (folder / "0003_index.sql").write_text(";\n".join([*steps, "CREATE INDEX again ON things (id)", ""]))
+    assert migrate(admin, name, own) == ["0003_index.sql"]
+    assert migrate(admin, name, own) == []
+
+
 def test_concurrent_callers_wait_for_each_other(admin, name):
     applied = []
     threads = [

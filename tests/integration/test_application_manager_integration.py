@@ -39,6 +39,7 @@ from tests.support.servers import KafkaServer, Server, SqlServer, free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ME = Actor("me", Role.ADMIN)
+LISTS = {"instances", "ids", "jobs", "nodes", "states", "subjects"}
 
 
 def admin_of(server: SqlServer) -> MySqlConfig:
@@ -71,18 +72,21 @@ def apply(database: Database, given: Upload, **terms: str) -> dict[str, Any]:
     return Schedules(database, lambda: None).apply(given, ME, Terms(**terms))
 
 
-def test_every_query_is_one_that_the_server_takes(database: MySqlDatabase) -> None:
+@pytest.mark.parametrize("room", ["application_manager", "application_manager.dashboard"])
+def test_every_query_is_one_that_the_server_takes(database: MySqlDatabase, room: str) -> None:
     """Each runs with NULLs: an absent value may be refused, a wrong column or word may not."""
-    statements = load_queries("application_manager")
-    refusals = {name: _refusal(database, name, statements[name].text) for name in statements.names()}
+    statements = load_queries(room)
+    asked = MySqlDatabase(database._config, statements)
+    refusals = {name: _refusal(asked, name, statements[name].text) for name in statements.names()}
+    asked.close()
     wrong = {name: said for name, said in refusals.items() if said and "cannot be null" not in said}
     assert wrong == {}
 
 
 def _refusal(database: MySqlDatabase, name: str, text: str) -> str | None:
     values: dict[str, Any] = dict.fromkeys(re.findall(r"%\((\w+)\)s", text))
-    values |= {key: [1] for key in values.keys() & {"instances", "ids", "jobs", "states", "subjects"}}
-    values |= dict.fromkeys(values.keys() & {"limit"}, 1)
+    values |= {key: [1] for key in values.keys() & LISTS}
+    values |= dict.fromkeys(values.keys() & {"limit", "each", "bin_s", "step_s"}, 1)
     try:
         with database.transaction() as transaction:
             is_read = text.lstrip().upper().startswith("SELECT")
