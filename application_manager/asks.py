@@ -22,9 +22,11 @@ from common.clock import Clock
 from common.db import Database, Transaction
 from common.errors import Permanent
 from common.jobs import TERMINAL, JobState, job_id_of
+from common.messages import NodeState
 from common.schedule import compile_schedule
 
 MOST_BACKFILLED = 100
+_OUT_OF_USE = {NodeState.DRAINING, NodeState.LOST, NodeState.REMOVED}
 
 
 class JobEndedError(Permanent):
@@ -142,6 +144,22 @@ class Asks:
             transaction.execute("add_node_request", node_id=node_id, wish=wish, actor=actor.name)
             action = "node.drain" if wish else "node.uncordon"
             store.record(transaction, actor.name, action, node_id, wish=wish)
+
+    def remove_node(self, node_id: str, actor: Actor) -> None:
+        """Ask the node manager to forget a node; raises `ConflictError` while it is in use."""
+        with self.database.transaction() as transaction:
+            rows = transaction.all("all_nodes")
+            state = next((row["state"] for row in rows if row["node_id"] == node_id), None)
+            if state is None:
+                raise NoSuchNodeError(f"there is no node {node_id!r}")
+            here = {row["node"]: row["jobs"] for row in transaction.all("jobs_on_nodes")}
+            if here.get(node_id):
+                raise ConflictError(f"{here[node_id]} jobs are on {node_id}: drain it first")
+            if state not in _OUT_OF_USE:
+                raise ConflictError(f"{node_id} is {state} and takes jobs: drain it first")
+            transaction.execute("add_node_request", node_id=node_id, wish=NodeState.REMOVED,
+                                actor=actor.name)  # fmt: skip
+            store.record(transaction, actor.name, "node.remove", node_id, state=state)
 
 
 def _write(transaction: Transaction, ask: Ask, actor: Actor) -> str:

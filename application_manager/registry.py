@@ -101,6 +101,13 @@ class Registry:
             rows = transaction.all("all_applications")
         return [{**row, "command": json.loads(row["command"])} for row in rows]
 
+    def application(self, name: str) -> Json:
+        """Return one; raises `NotRegisteredError`."""
+        for each in self.applications():
+            if each["name"] == name:
+                return each
+        raise NotRegisteredError(f"there is no application {name!r}")
+
     def put_application(self, name: str, given: Mapping[str, Any], actor: Actor) -> None:
         with self.database.transaction() as transaction:
             transaction.execute(

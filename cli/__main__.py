@@ -18,6 +18,11 @@ GROUPS = {
     "node": "the machines that run jobs",
     "service": "the platform's own processes",
     "event": "what happens, as it happens",
+    "application": "the application repository: images, commands, limits",
+    "notice": "who is told when jobs go wrong",
+    "user": "who may log in",
+    "token": "what programs log in with",
+    "audit": "who did what",
 }
 
 

@@ -70,5 +70,16 @@ def uncordon(node: NodeId) -> None:
     print(f"{node} is used again", file=sys.stderr)
 
 
+@app.command()
+def remove(node: NodeId, yes: Yes = False) -> None:
+    """Take a drained or lost node out of the list; its machine: `rota platform machine remove`.
+
+    Example: rota node remove m2 --yes
+    """
+    confirm(f"Take {node} out?", yes=yes)
+    _api().send("DELETE", f"/nodes/{node}")
+    print(f"{node} is taken out", file=sys.stderr)
+
+
 def _api() -> Api:
     return Api.of_user(SETTINGS.timeout_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,7 +12,17 @@ import typer
 from cli.errors import CliError, ExitCode
 from cli.output import Format
 
+
+class Role(StrEnum):
+    """Each may do what the one before it may: look, act, say who may."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
 Output = Annotated[Format, typer.Option("-o", "--output", help="how to print")]
+RoleOption = Annotated[Role, typer.Option(help="what it may do")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="do not ask")]
 
 

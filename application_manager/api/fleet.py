@@ -49,6 +49,13 @@ def uncordon(node_id: NodeId, parts: PartsDep, actor: Operator) -> dict[str, Any
     return {"node": node_id, "wish": ""}
 
 
+@router.delete("/nodes/{node_id}", status_code=202)
+def remove(node_id: NodeId, parts: PartsDep, actor: Operator) -> dict[str, Any]:
+    """Take a node out of the list; 409 while it takes jobs or has some."""
+    parts.asks.remove_node(node_id, actor)
+    return {"node": node_id, "wish": "REMOVED"}
+
+
 @router.get("/services")
 def services(parts: PartsDep, _: Viewer) -> dict[str, Any]:
     """List the platform's own processes as their heartbeats tell."""

@@ -149,6 +149,12 @@ def applications(parts: PartsDep, _: Viewer) -> dict[str, Any]:
     return {"items": parts.registry.applications(), "next_cursor": None}
 
 
+@router.get("/applications/{name}")
+def application(name: Name, parts: PartsDep, _: Viewer) -> dict[str, Any]:
+    """Show one application."""
+    return parts.registry.application(name)
+
+
 @router.put("/applications/{name}")
 def put_application(
     name: Name, given: Application, parts: PartsDep, actor: Operator

@@ -67,6 +67,10 @@ INSERT INTO rota_nodes.nodes (node_id, state, boot_id, address, log_port, labels
   memory_bytes, last_heartbeat, since, revision)
 VALUES (%(node)s, 'ACTIVE', 'b', '127.0.0.1', %(log_port)s, '{"zone": "a"}', 2, 4000, %(at)s,
   %(at)s, 1);
+-- name: set_node_state
+UPDATE rota_nodes.nodes SET state = %(state)s WHERE node_id = %(node)s;
+-- name: end_deployments
+UPDATE rota_deployer.deployments SET state = 'SUCCEEDED';
 -- name: requests
 SELECT kind, instance_id, job_id, due, forced, requested_by FROM rota_app.job_requests
 ORDER BY request_id;

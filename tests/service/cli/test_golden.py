@@ -32,6 +32,8 @@ def with_jobs(rota: Command) -> Command:
     chosen = {"node": "m1", "cpu": 0.25, "ram": 0.5, "load": 0.333, "sample_age_s": 1.2, "jobs": 0,
               "verdict": "chosen"}  # fmt: skip
     other = {**chosen, "node": "m2", "cpu": 0.95, "verdict": "over the ceiling"}
+    made.call("PUT", "/applications/heating", {"image": "reg:5000/heating:1", "command": ["run", "1"],
+                                               "description": "warms rooms"})  # fmt: skip
     made.put_deployment(JOB, explanation=[chosen, other], why_not={"m2": "over the ceiling"})
     return rota
 
@@ -39,6 +41,7 @@ def with_jobs(rota: Command) -> Command:
 @pytest.mark.parametrize("form", ["table", "wide", "json", "yaml", "name"])
 @pytest.mark.parametrize("words", [
     ("job", "list"), ("node", "list"), ("schedule", "list"), ("schedule", "history", "a"),
+    ("application", "list"), ("user", "list"), ("token", "list"), ("audit", "list"),
 ], ids="-".join)  # fmt: skip
 def test_lists_in_every_form(rota: Command, golden: Golden, words: tuple[str, ...], form: str) -> None:
     done = rota(*words, "-o", form)
@@ -71,7 +74,12 @@ def test_help_teaches_by_examples(rota: Command, golden: Golden) -> None:
         "schedule": ["plan", "apply", "list", "show", "delete", "history", "diff", "rollback", "pause",
                      "resume", "skip", "backfill", "validate", "next"],
         "job": ["list", "show", "explain", "logs", "kill", "run", "retry", "wait"],
-        "node": ["list", "show", "drain", "uncordon"],
+        "node": ["list", "show", "drain", "uncordon", "remove"],
+        "application": ["list", "show", "register", "remove"],
+        "notice": ["list"],
+        "user": ["list", "add", "change", "remove"],
+        "token": ["list", "add", "revoke"],
+        "audit": ["list"],
         "service": ["list"],
         "event": ["tail"],
     }  # fmt: skip
