@@ -30,6 +30,15 @@ SELECT instance_id, version, spec, image, command, paused, deleted, applied_at, 
        paused_by, pause_reason
 FROM instances WHERE NOT deleted;
 
+-- name: active_specs
+-- The schedules in force, for what is planned; the first ones by id.
+SELECT instance_id, spec FROM instances WHERE NOT deleted AND NOT paused
+ORDER BY instance_id LIMIT %(limit)s;
+
+-- name: count_active
+-- How many schedules are in force.
+SELECT COUNT(*) AS instances FROM instances WHERE NOT deleted AND NOT paused;
+
 -- name: show_instance
 -- One instance, with what the scheduler knows of it.
 SELECT i.instance_id, i.version, i.spec, i.image, i.command, i.paused, i.deleted, i.applied_at,

@@ -161,7 +161,19 @@ def _show(made: dict[str, Any]) -> None:
         print(f"... and {len(shown) - _SHOWN_CHANGES} more")
     for job in made.get("cancelled_jobs", []):
         print(f"! {job} would be stopped")
+    if shown and "capacity" in made:
+        print(load_line(made["capacity"]))
     print(_counts(made) if shown else f"nothing to change ({made['unchanged']} unchanged)")
+
+
+def load_line(load: dict[str, Any]) -> str:
+    """Say what a plan does to the highest load of the next day."""
+    before, after = load["before"], load["after"]
+    over = " - more than there is" if after["cpus"] > load["cpus"] else ""
+    at = f" ({text_of(after['at'])})" if after["at"] else ""
+    jobs = f"{before['jobs']} -> {after['jobs']} jobs"
+    cpus = f"{before['cpus']:g} -> {after['cpus']:g} of {load['cpus']:g} CPUs"
+    return f"most at once in 24 h: {jobs}, {cpus}{at}{over}"
 
 
 def _show_dues(dues: list[dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from application_manager.api.guard import Operator, Viewer
 from application_manager.api.paging import cursor_of, read_cursor
 from application_manager.api.parts import PartsDep
+from application_manager.capacity import effect_of
 from application_manager.domain.plan import Change, Kind
 from application_manager.schedules import NoSuchInstanceError, Terms, Upload, summary_of
 from common.db import Row
@@ -47,12 +48,13 @@ class Files(BaseModel):
 
 @router.post("/plan")
 def plan(files: Files, parts: PartsDep, _: Viewer, response: Response) -> dict[str, Any]:
-    """Tell what applying these files would do, with the next five due times of each instance."""
+    """Tell what applying these files would do: each instance's next five due times, the load."""
     made = parts.schedules.plan(files.upload())
     now = parts.clock.now()
     answer = {**summary_of(made), "cancelled_jobs": made.cancelled_jobs}
     for line, change in zip(answer["changes"], made.changes, strict=True):
         line["next"] = next_dues(change, now)
+    answer["capacity"] = effect_of(parts.database, made, now)
     response.headers["ETag"] = f'"{made.etag}"'
     return answer
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from application_manager.dashboard.horizon import Planned, Window, horizon_of
 from application_manager.dashboard.words import schedule_words, span_words
+from application_manager.domain.horizon import Planned, Window, horizon_of
 from common.schedule import InstanceSpec, spec_from_json
 
 MOST_EVENTS = 2_000

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from application_manager.api.parts import Parts
-from application_manager.dashboard.horizon import DEFAULT_CPUS, Curve, Sums, Window, add_planned
+from application_manager.domain.horizon import DEFAULT_CPUS, Curve, Sums, Window, add_planned
 from common.db import Row, Transaction
 from common.schedule import InstanceSpec, spec_from_json
 

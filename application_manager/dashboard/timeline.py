@@ -14,10 +14,10 @@ from application_manager.api.guard import Viewer
 from application_manager.api.parts import PartsDep
 from application_manager.dashboard import calendar_feed
 from application_manager.dashboard.curve import CurveReader
-from application_manager.dashboard.horizon import Horizon, Window, horizon_of
 from application_manager.dashboard.jobs import shown
 from application_manager.dashboard.overview import next_starts
 from application_manager.dashboard.render import page, view_of
+from application_manager.domain.horizon import Horizon, Window, horizon_of
 from application_manager.newest import Narrow, newest_jobs, pattern_of
 from common.db import Row, Transaction
 from common.schedule import spec_from_json

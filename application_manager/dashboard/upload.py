@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from application_manager.api.guard import Viewer
 from application_manager.api.parts import PartsDep
 from application_manager.api.schedules import next_dues
+from application_manager.capacity import effect_of
 from application_manager.dashboard import words
 from application_manager.dashboard.instances import differences
 from application_manager.dashboard.render import page, view_of
@@ -19,12 +20,11 @@ from application_manager.domain.plan import Change, Kind, Plan
 from application_manager.schedules import InvalidFilesError, Upload
 from common.db import Row
 from common.documents import Problem
-from common.schedule import compile_schedule, spec_from_json
+from common.schedule import spec_from_json
 
 Json = dict[str, Any]
 MOST_TEXT = 300_000
 MOST_NAME = 255
-MOST_DUES = 2_000
 ORDER = {Kind.ADDED: 0, Kind.CHANGED: 1, Kind.REMOVED: 2, Kind.UNCHANGED: 3}
 LOOKS = {Kind.ADDED: ("good", "plus"), Kind.CHANGED: ("warn", "retry"),
          Kind.REMOVED: ("bad", "minus"), Kind.UNCHANGED: ("quiet", "check")}  # fmt: skip
@@ -61,8 +61,9 @@ def plan_fragment(
         before = {row["instance_id"]: row for row in transaction.all("specs_of", instances=changed)}
     changes = [_change(change, before.get(change.instance_id), view.now) for change in plan.changes]
     changes.sort(key=lambda change: (ORDER[change["kind"]], change["instance_id"]))
+    effect = effect_of(parts.database, plan, view.now)
     return page(view, "plan.html", plan=plan, changes=changes, counts=_counts(plan), looks=LOOKS,
-                effect=_effect(plan, view.now), cancelled=plan.cancelled_jobs)  # fmt: skip
+                effect=effect, cancelled=plan.cancelled_jobs)  # fmt: skip
 
 
 def numbered(text: str, problems: tuple[Problem, ...]) -> list[Json]:
@@ -101,21 +102,6 @@ def _change(change: Change, before: Row | None, now: datetime) -> Json:
 
 def _counts(plan: Plan) -> dict[Kind, int]:
     return {kind: sum(change.kind is kind for change in plan.changes) for kind in ORDER}
-
-
-def _effect(plan: Plan, now: datetime) -> Json:
-    """Tell what the added and changed instances ask of the nodes over the next day."""
-    jobs, cpus, memory = 0, 0.0, 0
-    for change in plan.writes:
-        calendar = compile_schedule(change.spec)
-        if change.kind is Kind.REMOVED or calendar is None:
-            continue
-        dues = calendar.due_between(now, now + timedelta(days=1), MOST_DUES)
-        jobs += len(dues) * change.spec.instances
-        if dues:
-            cpus += (change.spec.cpus or 0.1) * change.spec.instances
-            memory += (change.spec.memory_bytes or 64 * 1024**2) * change.spec.instances
-    return {"jobs": jobs, "cpus": cpus, "memory": memory}
 
 
 EXAMPLE = """\

@@ -8,7 +8,7 @@ from common.bus.memory import Fault
 from common.db import DatabaseUnavailableError
 from common.db.memory import DatabaseCall
 from common.messages import APP_INSTANCES
-from tests.service.application_manager.bench import World, schedule_file
+from tests.service.application_manager.bench import NOON, World, schedule_file
 from tests.service.application_manager.bench import world as world_of
 
 TWO = schedule_file("a", "b")
@@ -223,3 +223,15 @@ def test_a_secret_that_the_platform_does_not_have_is_named_and_what_is_stored_st
         ]  # fmt: skip
     with world_of() as made:  # where nobody knows the names, its machine will tell
         assert made.apply(schedule_file("a", more="secrets: [other]")).status_code == 200
+
+
+def test_a_plan_tells_the_highest_load_before_and_after(world: World) -> None:
+    world.write("put_node", node="m1", at=NOON, log_port=1)
+    world.apply(schedule_file("a"))
+    world.apply(schedule_file("paused"))
+    world.call("POST", "/schedules/paused/pause", {"reason": "later"})
+    effect = world.plan(schedule_file("b", "c", "paused", more="priority: 9")).json()["capacity"]
+    assert (effect["before"]["jobs"], effect["after"]["jobs"]) == (1, 3)
+    assert (effect["nodes"], effect["cpus"], effect["is_estimated"]) == (1, 2, False)
+    gone = world.plan(schedule_file("b"), prune=True).json()["capacity"]
+    assert (gone["before"]["jobs"], gone["after"]["jobs"]) == (1, 1)

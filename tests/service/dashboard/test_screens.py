@@ -142,7 +142,7 @@ def test_a_plan_tells_what_would_change_and_writes_nothing(full: World) -> None:
     answer = plan(full, schedule_file("heating", "lights"))
     assert "1 added" in words_of(answer)
     assert "1 unchanged" in words_of(answer)
-    assert "due 1440 times" in words_of(answer)
+    assert re.search(r"now 1 0\.1 64 MiB .* with this plan 2 0\.2 128 MiB", words_of(answer))
     assert [row["instance"] for row in full.get("/schedules")["items"]] == ["heating"]
 
 

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from application_manager.dashboard.calendar_feed import feed_of
 from application_manager.dashboard.family import Edge, family_of
-from application_manager.dashboard.horizon import (
+from application_manager.dashboard.journey import steps_of
+from application_manager.domain.horizon import (
     MOST_DUES,
     Curve,
     Sums,
@@ -13,7 +14,6 @@ from application_manager.dashboard.horizon import (
     end_of,
     horizon_of,
 )
-from application_manager.dashboard.journey import steps_of
 from common.schedule import load, spec_to_json
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
