@@ -1,8 +1,9 @@
 """B7 due → running: how late after its due time a container runs, and how soon after its stop time
 it is gone; against `docker run -d`, and against the raw Docker socket.
 
-All `size` containers are due in one instant. Ours: the platform client as a process, commands on a
-real Kafka 20 s ahead, so that it has pulled and created before. Limit: create and start over the
+All `size` containers are due in one instant. Ours: the platform client as a process on a real
+Kafka; hints come ahead, so that it has created before, and the starts are sent at the due instant, as
+the deployment manager sends them (its own placing and the scheduler's firing are not in it). Limit: create and start over the
 raw socket, begun at the due instant, by the best of several numbers of threads. Peers: `docker run
 -d` one after the other, and 8 at a time. Time truth is Docker's own `StartedAt` and `FinishedAt`.
 Arms in turn; the median of the arms' p50 is told.
@@ -27,6 +28,7 @@ from typing import Any
 
 import docker
 
+from common.messages import PrepareContainer
 from node_manager.client.domain.container import Owner, Policy, plan_container
 from node_manager.client.engine.docker_engine import DockerEngine
 from node_manager.client.engine.translate import host_options, instant_of
@@ -43,7 +45,6 @@ from tests.support.clients import (
 
 SIZE = 200
 ARMS = 5
-AHEAD_S = 20.0
 GRACE_S = 10
 THREADS = (2, 4, 8)
 SOCKET = "/var/run/docker.sock"
@@ -100,12 +101,20 @@ def _outcome(size: int, threads: int, arms: Sequence[dict[str, Times]]) -> dict[
 
 
 def _ours(client: ClientProcess, listener: Listener, size: int) -> tuple[Times, Times]:
-    due = now() + timedelta(seconds=AHEAD_S)
-    stop_at = due + timedelta(seconds=10 + size / 4)
+    due = now() + timedelta(seconds=5 + size / 10)
+    stop_at = due + timedelta(seconds=5 + size / 4)
     jobs = [f"bench-{secrets.token_hex(4)}.20261123T080000Z.0" for _ in range(size)]
-    for job in jobs:
-        command = start_of(client.node_id, job, "forever", due=due, stop_at=stop_at,
-                           spec={"grace_s": GRACE_S, "memory_bytes": 16 << 20})
+    commands = [
+        start_of(client.node_id, job, "forever", due=due, stop_at=stop_at,
+                 spec={"grace_s": GRACE_S, "memory_bytes": 16 << 20})
+        for job in jobs
+    ]  # fmt: skip
+    for command in commands:
+        listener.send(client.node_id, PrepareContainer(
+            node_id=client.node_id, job_id=command.job_id, start=command, creates=True,
+            keep_until=stop_at))  # fmt: skip
+    time.sleep(max(0.0, (due - now()).total_seconds()))
+    for command in commands:
         listener.send(client.node_id, command)
     ends: dict[str, Any] = {}
     wanted = set(jobs)
