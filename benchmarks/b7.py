@@ -2,11 +2,11 @@
 it is gone; against `docker run -d`, and against the raw Docker socket.
 
 All `size` containers are due in one instant. Ours: the platform client as a process on a real
-Kafka; hints come ahead, so that it has created before, and the starts are sent at the due instant, as
-the deployment manager sends them (its own placing and the scheduler's firing are not in it). Limit: create and start over the
-raw socket, begun at the due instant, by the best of several numbers of threads. Peers: `docker run
--d` one after the other, and 8 at a time. Time truth is Docker's own `StartedAt` and `FinishedAt`.
-Arms in turn; the median of the arms' p50 is told.
+Kafka. Hints come ahead, so that it has created before; the starts are sent at the due instant, as
+the deployment manager sends them: its own placing and the scheduler's firing are not in it. Limit:
+create and start over the raw socket, begun at the due instant, by the best of several numbers of
+threads. Peers: `docker run -d` one after the other, and 8 at a time. Time truth is Docker's own
+`StartedAt` and `FinishedAt`. Arms in turn; the median of the arms' p50 is told.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 
 import docker
 
-from common.messages import PrepareContainer
+from common.messages import PrepareContainer, encode, node_commands
 from node_manager.client.domain.container import Owner, Policy, plan_container
 from node_manager.client.engine.docker_engine import DockerEngine
 from node_manager.client.engine.translate import host_options, instant_of
@@ -114,8 +114,9 @@ def _ours(client: ClientProcess, listener: Listener, size: int) -> tuple[Times, 
             node_id=client.node_id, job_id=command.job_id, start=command, creates=True,
             keep_until=stop_at))  # fmt: skip
     time.sleep(max(0.0, (due - now()).total_seconds()))
-    for command in commands:
-        listener.send(client.node_id, command)
+    topic = node_commands(client.node_id)
+    for sent in [listener.producer.send(topic, one.job_id, encode(one)) for one in commands]:
+        sent.wait(10)
     ends: dict[str, Any] = {}
     wanted = set(jobs)
 
