@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +24,11 @@ GROUP = "deployment_manager"
 STANDBY_S = 1.0
 LOOK_AGAIN_S = 0.25
 PING_S = 5.0
+GC_THRESHOLDS = (50_000, 20, 100)
+"""A burst makes many objects and no cycles: with Python's own thresholds a sixth of the time of
+placing goes into looking for them (42 against 35 us a job)."""
+COMMANDS_A_ROUND = 2000
+"""A burst is placed in few transactions: a commit costs as much as a hundred rows."""
 
 
 def build(context: Context) -> Service:
@@ -70,7 +76,9 @@ def _receivers(
 ) -> dict[str, Receiver]:
     """What is committed is read by the leader alone; the rest by every replica, from the start."""
     return {
-        "commands": Receiver(bus, producer, GROUP, JOB_COMMANDS, deployer.receive_commands),
+        "commands": Receiver(
+            bus, producer, GROUP, JOB_COMMANDS, deployer.receive_commands, COMMANDS_A_ROUND
+        ),
         "containers": Receiver(bus, producer, GROUP, NODE_EVENTS, reconciler.receive_containers),
         "heartbeats": Receiver(
             bus, producer, GROUP, NODE_HEARTBEATS, reconciler.receive_heartbeats
@@ -129,4 +137,6 @@ def _while(
 
 
 if __name__ == "__main__":
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     sys.exit(run("deployment_manager", build))

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from common.messages import NodeChanged, NodeLoad, NodeState, RunSpec
-from deployment_manager.domain.deployment import PLACED, D, Deployment, Key
+from deployment_manager.domain.deployment import LIVE, PLACED, D, Deployment, Key
 from load_balancer.domain.pool import Pool
 from load_balancer.domain.ranking import (
     DEFAULT_CPUS,
@@ -82,16 +82,19 @@ class Fleet:
 
     def note(self, deployment: Deployment) -> None:
         """Keep a deployment while it is live, and its node's account."""
-        before = self.live.get(deployment.key)
-        if deployment.is_live:
-            self.live[deployment.key] = deployment
+        key, state = deployment.key, deployment.state
+        before = self.live.get(key)
+        if state in LIVE:
+            self.live[key] = deployment
         else:
-            self.live.pop(deployment.key, None)
+            self.live.pop(key, None)
+        if before is None and state is D.PENDING:
+            return  # it has no node, and never had one
         old = before.node if before is not None and before.state in PLACED else None
-        new = deployment.node if deployment.state in PLACED else None
-        if deployment.state is not D.PENDING:
-            self.release(deployment.key)
-            self.prepared.pop(deployment.key, None)
+        new = deployment.node if state in PLACED else None
+        if state is not D.PENDING:
+            self.release(key)
+            self.prepared.pop(key, None)
         if old is None and new is None:
             return
         if old != new:

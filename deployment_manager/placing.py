@@ -56,19 +56,25 @@ def why_not(pool: Pool, need: Need) -> Mapping[str, str]:
     return {f"{count} nodes": reason for reason, count in counts.most_common()}
 
 
-def explain(pool: Pool, chosen: Candidate, need: Need) -> tuple[Told, ...]:
-    """Tell the candidates as they stood, and the verdict on each (`rota job explain`)."""
+def explain(
+    pool: Pool, chosen: Candidate, load: float | None, need: Need
+) -> tuple[Told, ...]:
+    """Tell the candidates as they stood, and the verdict on each (`rota job explain`).
+
+    `load` is the chosen one's. Of a large fleet few are told, and nothing is computed again: this
+    is done for every placement.
+    """
     if len(pool.candidates) <= TOLD_NODE_BY_NODE:
         others = [one for one in pool.candidates.values() if one is not chosen]
         return (
-            _told(chosen, "chosen"),
-            *(_told(one, refusal(one, need) or "more loaded") for one in others),
+            _told(chosen, "chosen", load),
+            *(_told(one, refusal(one, need) or "more loaded", _load_of(one)) for one in others),
         )
-    best = [one for one in pool.runners_up(need) if one is not chosen]
+    best = [(one, load) for one, load in pool.runners_up(need) if one is not chosen]
     rest = len(pool.candidates) - 1 - len(best)
     return (
-        _told(chosen, "chosen"),
-        *(_told(one, "more loaded") for one in best),
+        _told(chosen, "chosen", load),
+        *(_told(one, "more loaded", load) for one, load in best),
         Told("*", f"{rest} others, more loaded or not eligible"),
     )
 
@@ -91,8 +97,9 @@ def _placed(
             full[_shape(need)] = known = why_not(fleet.pool, need)
         hold_back(fleet, deployment, need, now)
         return wait_for_node(deployment, known)
-    load = load_of(chosen) if chosen.cpu is not None else None
-    return place(deployment, Placing(chosen.node, load, explain(fleet.pool, chosen, need)), now)
+    load = _load_of(chosen)
+    told = explain(fleet.pool, chosen, load, need)
+    return place(deployment, Placing(chosen.node, load, told), now)
 
 
 def _shape(need: Need) -> Shape:
@@ -106,9 +113,13 @@ def _order(deployment: Deployment) -> tuple[int, datetime, str]:
     return -command.spec.priority, command.due, deployment.job_id
 
 
-def _told(candidate: Candidate, verdict: str) -> Told:
-    load = round(load_of(candidate), 4) if candidate.cpu is not None else None
+def _load_of(candidate: Candidate) -> float | None:
+    return load_of(candidate) if candidate.cpu is not None else None
+
+
+def _told(candidate: Candidate, verdict: str, load: float | None) -> Told:
+    known = candidate.cpu is not None and load is not None
     return Told(
-        candidate.node, verdict, candidate.cpu, candidate.ram, load, candidate.age_s,
-        candidate.jobs,
+        candidate.node, verdict, candidate.cpu, candidate.ram, round(load, 4) if known else None,
+        candidate.age_s, candidate.jobs,
     )  # fmt: skip

@@ -58,6 +58,8 @@ class Receiver:
     group: str | None
     source: str | Collection[Partition]
     handle: Handle
+    most_records: int = 500
+    """So many at most are handed over together."""
     _wanted: Collection[Partition] | None = field(default=None, init=False)
     _assigned: Collection[Partition] | None = field(default=None, init=False)
     _targets: dict[Partition, int] = field(default_factory=dict, init=False)
@@ -79,7 +81,7 @@ class Receiver:
     def run_once(self, timeout_s: float = 0.5) -> int:
         """Handle what one poll returns; return the number of records read."""
         self._apply_assignment()
-        records = self._consumer.poll(timeout_s)
+        records = self._consumer.poll(timeout_s, self.most_records)
         if records:
             self._process(records)
         self._commit(records)

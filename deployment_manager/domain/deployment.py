@@ -25,7 +25,7 @@ FIRST_EPOCH = 1
 """What an attempt is placed under first: each placing raises its epoch, from 0."""
 
 
-class Told(msgspec.Struct, frozen=True, omit_defaults=True):
+class Told(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One candidate as it stood when a node was chosen, and the verdict on it in words."""
 
     node: str
@@ -37,7 +37,7 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     jobs: int | None = None
 
 
-class Deployment(msgspec.Struct, frozen=True):
+class Deployment(msgspec.Struct, frozen=True, gc=False):
     """One attempt. `command` None: a kill came before its start, and no start will be obeyed.
 
     `is_moving`: its container is being revoked where it is, and it goes elsewhere once that is

@@ -84,10 +84,10 @@ class Pool:
             heapq.heappush(heap, entry)
         return best[1] if best else None
 
-    def runners_up(self, need: Need) -> list[Candidate]:
-        """Return the two that a heap has next to its first, to be told beside the chosen one."""
-        found = [self._valid(entry) for entry in sorted(self._heap_of(need)[1:3])]
-        return [one for one in found if one is not None]
+    def runners_up(self, need: Need) -> list[tuple[Candidate, float]]:
+        """Return the two that a heap has next to its first, with their loads, to be told of."""
+        found = [(self._valid(entry), entry[0]) for entry in self._heap_of(need)[1:3]]
+        return [(one, load) for one, load in found if one is not None]
 
     def refusals(self, need: Need) -> Iterator[tuple[str, str]]:
         """Yield each node that may not have the job, and why."""
