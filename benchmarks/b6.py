@@ -4,10 +4,10 @@ The deployment manager's own command handler, as its Kafka poll calls it (2,000 
 on a real MySQL with full durability (binary log and redo log synced at each commit): inbox look-up,
 choice among `size / 10` nodes, deployment row with command and explanation, reservation, commit;
 then the start command and the snapshot are encoded and handed to a producer that only counts. One
-job in a hundred is standalone. That Kafka has them is marked in the rows later, and not here: when a
-client answers, the row is written anew anyway. The limit is the same rows, their SQL text ready
-beforehand, sent in transactions as large on one connection. Arms in turn, both on empty tables; the
-median is told.
+job in a hundred is standalone. That Kafka has them is marked in the rows later, and not in this
+time: when a client answers, the row is written anew anyway. The limit is the same rows, their SQL
+text ready beforehand, sent in transactions as large on one connection. Arms in turn, both on empty
+tables; the median is told.
 """
 
 from __future__ import annotations
