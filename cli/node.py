@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +12,10 @@ from cli.api import Api
 from cli.errors import CliError, ExitCode
 from cli.options import SETTINGS, Output, Yes, confirm
 from cli.output import Column, Format, print_one, print_rows
+
+_THERE = ["STARTING", "RUNNING", "STOPPING", "UNKNOWN"]
+MOST_NAMED = 5
+MOST_COUNTED = 10_000
 
 app = typer.Typer(no_args_is_help=True, help="The machines that run jobs.")
 NodeId = Annotated[str, typer.Argument(metavar="NODE", help="a node's id")]
@@ -50,13 +55,17 @@ def drain(
 ) -> None:
     """Give a node nothing new; what runs there goes on, is moved, or is killed.
 
+    What that means to its jobs is told before it asks.
     Example: rota node drain m2
     """
     if move and force:
         raise CliError("choose one of --move and --force", exit_code=ExitCode.USAGE)
     mode = "move" if move else "force" if force else "wait"
+    api = _api()
+    jobs = api.items("/jobs", MOST_COUNTED, node=node, state=_THERE)
+    print(impact_of(node, mode, jobs), file=sys.stderr)
     confirm(f"Drain {node} ({mode})?", yes=yes)
-    _api().send("POST", f"/nodes/{node}/drain?mode={mode}")
+    api.send("POST", f"/nodes/{node}/drain?mode={mode}")
     print(f"{node} gets nothing new", file=sys.stderr)
 
 
@@ -79,6 +88,33 @@ def remove(node: NodeId, yes: Yes = False) -> None:
     confirm(f"Take {node} out?", yes=yes)
     _api().send("DELETE", f"/nodes/{node}")
     print(f"{node} is taken out", file=sys.stderr)
+
+
+def impact_of(node: str, mode: str, jobs: Sequence[Mapping[str, Any]]) -> str:
+    """Say what a drain does to the jobs that are on a node."""
+    if not jobs:
+        return f"{node} has no jobs now"
+    names = ", ".join(str(job["job_id"]) for job in jobs[:MOST_NAMED])
+    more = f" and {len(jobs) - MOST_NAMED} more" if len(jobs) > MOST_NAMED else ""
+    told = f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'} on {node}: {names}{more}"
+    stops = [str(job["stop_at"]) for job in jobs if job["stop_at"]]
+    ends = f"they go on to their end, {_by_when(len(jobs) - len(stops), stops)}"
+    match mode:
+        case "force":
+            return f"{told}\nall of them are killed"
+        case "move":
+            return (
+                f"{told}\nthose with `on_node_lost: reschedule` begin anew on other nodes; "
+                f"of the others: {ends}"
+            )
+        case _:
+            return f"{told}\n{ends}"
+
+
+def _by_when(endless: int, stops: Sequence[str]) -> str:
+    last = f"at the latest at {max(stops)}" if stops else ""
+    without = f"{endless} of them without a stop time" if endless else ""
+    return " and ".join(part for part in (last, without) if part)
 
 
 def _api() -> Api:

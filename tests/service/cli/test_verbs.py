@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.node import impact_of
 from tests.service.application_manager.bench import NOON, TOKEN, schedule_file
 from tests.service.cli.conftest import Command
 
@@ -66,6 +67,28 @@ def test_a_kill_and_a_drain_reach_those_who_do_it(rota: Command) -> None:
     assert rota("node", "uncordon", "m1").code == 0
     assert [r["kind"] for r in rota.world.read("requests")] == ["kill"]
     assert [r["wish"] for r in rota.world.read("node_requests")] == ["DRAINING:move", ""]
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    ([], "they go on to their end, 1 of them without a stop time"),
+    (["--move"], ("those with `on_node_lost: reschedule` begin anew on other nodes; of the others: "
+                  "they go on to their end, 1 of them without a stop time")),
+    (["--force"], "all of them are killed"),
+])  # fmt: skip
+def test_a_drain_tells_first_what_becomes_of_the_jobs(rota: Command, words: list[str], said: str) -> None:
+    rota.world.put_job(JOB, state="RUNNING", node="m1")
+    rota.world.write("put_node", node="m1", at=NOON, log_port=1)
+    told = rota("node", "drain", "m1", *words, "--yes")
+    assert told.err.splitlines()[:2] == [f"1 job on m1: {JOB}", said]
+
+
+def test_a_drain_tells_when_the_last_job_is_stopped_and_counts_many() -> None:
+    jobs = [{"job_id": f"j{n}", "stop_at": f"2026-03-02T12:0{n}:00Z" if n else None} for n in range(7)]
+    assert impact_of("m1", "wait", jobs).splitlines() == [
+        "7 jobs on m1: j0, j1, j2, j3, j4 and 2 more",
+        "they go on to their end, at the latest at 2026-03-02T12:06:00Z and 1 of them without a stop time",
+    ]
+    assert impact_of("m1", "force", []) == "m1 has no jobs now"
 
 
 def test_pause_resume_rollback_and_backfill(rota: Command) -> None:
