@@ -118,8 +118,9 @@ def _load_of(candidate: Candidate) -> float | None:
 
 
 def _told(candidate: Candidate, verdict: str, load: float | None) -> Told:
-    known = candidate.cpu is not None and load is not None
+    if load is not None:
+        load = round(load, 4) if candidate.cpu is not None else None
     return Told(
-        candidate.node, verdict, candidate.cpu, candidate.ram, round(load, 4) if known else None,
-        candidate.age_s, candidate.jobs,
+        candidate.node, verdict, candidate.cpu, candidate.ram, load, candidate.age_s,
+        candidate.jobs,
     )  # fmt: skip
