@@ -7,6 +7,7 @@ from pathlib import Path
 
 from common.documents import Checker, Node, Problem, read_document
 from common.errors import ConfigError
+from platform_initializer.app_policy import policy_text
 from platform_initializer.domain.description import (
     HTTP_PORT,
     SERVICES,
@@ -76,12 +77,13 @@ class _Reader:
             self.checker.add(root, "machines", "missing_key", "no machine is named",
                              hint="give `machines`, or `provision` with a pool")  # fmt: skip
         services, publish = self._services(top.get("services"))
+        apps, policy = self._images(top.get("images"))
         return Description(
             platform=self._word(top.get("platform"), "platform", NAME) or "platform",
             folder=self._folder,
             store=self._store(top.get("secrets")),
             machines=machines, driver=driver, pools=pools, services=services, publish=publish,
-            apps=self._apps(top.get("images")), parallel=parallel, connect_timeout_s=timeout,
+            apps=apps, policy=policy, parallel=parallel, connect_timeout_s=timeout,
         )  # fmt: skip
 
     def _ssh(self, node: Node | None) -> tuple[SshLogin, int, float]:
@@ -204,12 +206,22 @@ class _Reader:
     def _known_machine(self, node: Node, path: str) -> str:
         return self.checker.choice(node, path, list(self._names)) or ""
 
-    def _apps(self, node: Node | None) -> tuple[str, ...]:
+    def _images(self, node: Node | None) -> tuple[tuple[str, ...], str | None]:
         if node is None:
-            return ()
-        keys = self.checker.mapping(node, "images", known={"apps"})
+            return (), None
+        keys = self.checker.mapping(node, "images", known={"apps", "policy"})
         items = self.checker.items(keys["apps"], "images.apps") if "apps" in keys else []
-        return tuple(self._word(item, where, IMAGE) or "" for item, where in items)
+        apps = tuple(self._word(item, where, IMAGE) or "" for item, where in items)
+        return apps, self._policy(keys["policy"]) if "policy" in keys else None
+
+    def _policy(self, node: Node) -> str | None:
+        text = self.checker.text(node, "images.policy")
+        try:
+            return policy_text(self._path(text)) if text else None
+        except ConfigError as error:
+            self.checker.add(node, "images.policy", "bad_policy", str(error),
+                             hint="its form: node_manager/client/README.md")  # fmt: skip
+            return None
 
     def _store(self, node: Node | None) -> Path:
         text: str | None = "./secrets.json"

@@ -13,6 +13,7 @@ from platform_initializer.domain.description import Description
 from platform_initializer.domain.facts import Facts
 from platform_initializer.domain.placement import Placed, place
 from platform_initializer.domain.services import (
+    POLICY,
     Place,
     Site,
     container_of,
@@ -67,6 +68,7 @@ class World:
             kafka_cluster_id=self.store.text("kafka_cluster_id"),
             images={name: self.images[reference].image_id for name, reference in OURS.items()},
             app_secrets=tuple(sorted(self.store.app_secrets())),
+            has_policy=self.description.policy is not None,
         )
 
     def container(self, service: str, machine: str) -> ContainerSpec:
@@ -88,6 +90,8 @@ class World:
         """Return the files in a service's secrets folder, readable by its user alone."""
         uid = uid_of(service)
         contents = {name: self.store.text(key) for name, key in secrets_of(service).items()}
+        if service == "client" and self.description.policy is not None:
+            contents[POLICY] = self.description.policy
         return [
             RemoteFile(f"/etc/rota/secrets/{service}/{name}", text.encode(), 0o400, uid)
             for name, text in sorted(contents.items())

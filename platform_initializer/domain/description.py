@@ -70,6 +70,8 @@ class Description:
     services: Mapping[str, ServiceWish] = field(default_factory=dict)
     publish: int = HTTP_PORT
     apps: tuple[str, ...] = ()
+    policy: str | None = None
+    """The text of the policy of app containers; None: the hardened default for all."""
     parallel: int = 30
     connect_timeout_s: float = 10.0
 

@@ -23,6 +23,7 @@ MYSQL_USERS = {
     "node_manager": "rota_nodes", "application_manager": "rota_app",
 }  # fmt: skip
 CA = "ca.pem"
+POLICY = "policy.json"
 MAP = "/etc/rota/platform.json"
 RUN_FOLDER = "/run/rota-client"  # empty after a boot: it is where the boot's id is kept
 CLIENT_FOLDER = "/var/lib/rota/client"  # not there in the container: the image keeps it from root
@@ -41,6 +42,8 @@ class Site:
     """Image ids by name: kafka, mysql, services."""
     app_secrets: tuple[str, ...] | None = None
     """Names of apps' secrets; None: nobody knows them here."""
+    has_policy: bool = False
+    """Whether the operator's policy of app containers lies beside the client's secrets."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +199,8 @@ def _common_settings(service: str, site: Site, place: Place) -> dict[str, str]:
 
 
 def _client_settings(site: Site, place: Place) -> dict[str, str]:
-    return {
+    policy = {"ROTA_CLIENT_POLICY_FILE": f"{SECRETS}/{POLICY}"} if site.has_policy else {}
+    return policy | {
         "ROTA_PLATFORM": site.platform,
         "ROTA_CLIENT_NODE_ID": place.name,
         "ROTA_CLIENT_ADDRESS": place.address,

@@ -63,6 +63,7 @@ def test_the_exceptions_are_these_and_no_more():
         "deployment_manager.** -> load_balancer.domain",
         "deployment_manager.** -> load_balancer.domain.**",
         "platform_initializer.** -> node_manager.client.install.**",
+        "platform_initializer.** -> node_manager.client.domain.container",
         "platform_initializer.** -> node_manager.client.watchdog",
         "platform_initializer.** -> node_manager.client.firewall",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.platform import REPOSITORY, Platform, now
+from tests.e2e.court import WITNESS
+from tests.e2e.platform import MACHINES, REPOSITORY, Platform, now
 
 PLATFORM_FILE = """\
 version: 1
@@ -18,9 +20,11 @@ platform: {name}
 provision:
   driver: docker
   pools: [{{name: m, count: 3, cpus: 2, memory: 4GiB}}]
-images: {{apps: ["rota/demo-app:dev", "rota/probe:dev"]}}
+images: {{apps: ["rota/demo-app:dev", "rota/probe:dev"], policy: ./policy.json}}
 secrets: {{store: ./secrets.json}}
 """
+# Each container tells a witness on its machine what became of it, past Docker and the platform.
+POLICY = {"images": {"rota/demo-app:*": {"volumes": {WITNESS: "/witness"}}}}
 
 
 @pytest.fixture(scope="session")
@@ -39,11 +43,14 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     down = ("platform", "down", "-f", str(running.file), "--destroy", "--yes")
     if not running.file.exists():
         running.file.write_text(PLATFORM_FILE.format(name=name))
+        (running.folder / "policy.json").write_text(json.dumps(POLICY))
         running.rota(*down, check=False, timeout=180)  # what an interrupted run may have left
     began = now()
     try:
         running.rota("platform", "up", "-f", str(running.file), timeout=600)
         print(f"\nplatform up in {(now() - began).total_seconds():.1f} s", file=sys.stderr)
+        for machine in MACHINES:
+            running.on_machine(machine, "install", "-d", "-o", "65534", "-m", "755", WITNESS)
         yield running
     finally:
         if not kept:

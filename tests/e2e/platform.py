@@ -11,8 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -153,43 +152,3 @@ def wait_for(
             return last
         time.sleep(every_s)
     raise AssertionError(f"{what}: not within {timeout_s:.0f} s; last seen: {last!r}")
-
-
-class DockerWitness:
-    """Follows `docker events` on every machine: an account that no service of ours writes."""
-
-    def __init__(
-        self, platform: Platform, folder: Path, machines: tuple[str, ...] = MACHINES
-    ) -> None:
-        self._files = {machine: folder / f"events-{machine}.jsonl" for machine in machines}
-        self._followers = [
-            subprocess.Popen(
-                ["docker", "exec", platform.container_of(machine), "docker", "events",
-                 "--filter", "type=container", "--filter", "event=start",
-                 "--filter", "event=die", "--format", "{{json .}}"],
-                stdout=path.open("w"),
-            )
-            for machine, path in self._files.items()
-        ]  # fmt: skip
-
-    def close(self) -> None:
-        for follower in self._followers:
-            follower.terminate()
-            follower.wait()
-
-    def events(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield (machine, event) of the containers that are attempts at jobs."""
-        for machine, path in self._files.items():
-            for line in path.read_text().splitlines():
-                event = json.loads(line)
-                if "io.rota.job" in event["Actor"]["Attributes"]:
-                    yield machine, event
-
-
-@contextmanager
-def following(platform: Platform, folder: Path) -> Iterator[DockerWitness]:
-    witness = DockerWitness(platform, folder)
-    try:
-        yield witness
-    finally:
-        witness.close()

@@ -25,6 +25,7 @@ from node_manager.client.engine.connection import SOCKET, Connection, words_of
 from node_manager.client.engine.streams import DockerEventStream, DockerLogStream
 from node_manager.client.engine.translate import (
     host_options,
+    is_made_meanwhile,
     key_of_labels,
     network_options,
     seen_of_inspection,
@@ -212,7 +213,7 @@ class DockerEngine:
                 ),
             )
         except docker.errors.APIError as error:
-            if error.status_code != CONFLICT:
+            if error.status_code != CONFLICT and not is_made_meanwhile(str(error)):
                 raise ContainerRefusedError(words_of(error)) from error
 
 

@@ -135,3 +135,11 @@ def network_options(network: str) -> dict[str, str]:
     if network == NETWORK:
         options["com.docker.network.bridge.name"] = NETWORK
     return options
+
+
+def is_made_meanwhile(refusal: str) -> bool:
+    """Tell whether Docker refused a network because another thread of ours was quicker.
+
+    Where two ask at the same moment the second is told of the bridge's name, with 403 and not 409.
+    """
+    return "networks have same bridge name" in refusal

@@ -6,7 +6,7 @@ import pytest
 
 from node_manager.client import firewall, watchdog
 from node_manager.client.domain.container import NETWORK
-from node_manager.client.engine.translate import network_options
+from node_manager.client.engine.translate import is_made_meanwhile, network_options
 
 
 def content_of(files, path):
@@ -66,3 +66,10 @@ def test_the_watchdog_starts_without_client_and_stays_without_docker():
     assert "StartLimitIntervalSec=0" in unit
     assert not [line for line in unit.splitlines()
                 if line.startswith(("Requires", "BindsTo", "PartOf"))]
+
+
+def test_a_network_that_two_first_jobs_make_at_once_is_no_refusal():
+    told = ("cannot create network 9dbb (rota-apps): conflicts with network ae11 (rota-apps):"
+            " networks have same bridge name")
+    assert is_made_meanwhile(told)
+    assert not is_made_meanwhile("could not find an available, non-overlapping IPv4 address pool")

@@ -47,6 +47,22 @@ def test_little_is_needed():
     assert least.publish == 8443
 
 
+def test_the_policy_of_apps_is_read_as_the_client_will_read_it(tmp_path):
+    text = "version: 1\nplatform: a\nmachines: [{name: m, address: h}]\nimages:\n  policy: p.json\n"
+    policy = '{"images": {"shop/*": {"cap_add": ["SYS_NICE"]}}}'
+    (tmp_path / "p.json").write_text(policy)
+    assert parse_description(text.encode(), "f", tmp_path).policy == policy
+    for wrong, said in (('{"images": {"shop/*": {"privileged": true}}}', "privileged"), (None, "cannot be read")):
+        (tmp_path / "p.json").unlink()
+        if wrong:
+            (tmp_path / "p.json").write_text(wrong)
+        with pytest.raises(DocumentError) as caught:
+            parse_description(text.encode(), "f", tmp_path)
+        (problem,) = caught.value.problems
+        assert (problem.line, problem.code) == (5, "bad_policy")
+        assert said in problem.message
+
+
 BASE = "version: 1\nplatform: a\n"
 
 

@@ -82,6 +82,14 @@ def test_a_file_of_other_content_mode_or_owner_is_written_again(done, fact):
     assert keys(plan(changed)) == {"files@m1"}
 
 
+def test_a_changed_policy_of_apps_reaches_every_client_and_nobody_else(bare, done):
+    relaxed = replace(done, description=replace(done.description, policy='{"allowed": ["shop/*"]}'))
+    steps = {step.key: step for step in plan(relaxed)}
+    assert set(steps) == {f"{what}@{m}" for what in ("files", "client") for m in done.names}
+    assert "policy.json" in steps["client@m1"].reason
+    assert plan(converged(replace(bare, description=relaxed.description))) == []
+
+
 def test_no_client_starts_before_its_machine_is_guarded(bare):
     steps = {step.key: step for step in plan(bare)}
     assert all(f"guards@{m}" in steps[f"client@{m}"].after for m in bare.names)
