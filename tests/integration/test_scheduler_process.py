@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from common.messages import StartJob
+from common.messages import APP_INSTANCES, JOB_EVENTS, StartJob
 from tests.support import servers
 from tests.support.scheduler_process import Platform, eventually, now, platform_on
 
 EACH_SECOND = "  - {{id: {name}, overlap: allow, schedule: {{start: {start!r}, interval: 1s}}}}\n"
 FAILPOINTS = [
     "scheduler.after_lease", "scheduler.before_fence", "scheduler.before_commit",
-    "scheduler.after_commit", "scheduler.after_publish",
+    "scheduler.after_commit", "scheduler.after_publish", "scheduler.after_kill",
 ]  # fmt: skip
 
 
@@ -92,12 +92,13 @@ def test_a_job_is_killed_at_its_stop_time_and_the_ledger_says_so(platform: Platf
 def test_killed_at_any_step_and_started_again_nothing_is_lost_or_double(
     platform: Platform, name: str
 ) -> None:
-    platform.apply(each_second("a", "b", "c"), is_told=False)
+    short = "  - {id: d, overlap: allow, schedule: {start: '{start}', interval: 1s, duration: 1s}}\n"
+    platform.apply(each_second("a", "b", "c") + short, is_told=False)
     process = platform.replica("one").start(f"{name}:crash@3")
     assert process.wait() == -signal.SIGKILL
     process.start()
     count = len(platform.jobs())
-    eventually(lambda: len(platform.jobs()) >= count + 12)
+    eventually(lambda: len(platform.jobs()) >= count + 16)
     assert_in_order(platform, {"a", "b", "c"}, 4)
 
 
@@ -113,6 +114,31 @@ def test_killed_while_it_hears_of_an_end_it_hears_of_it_again(
     process.start()
     eventually(lambda: [s.instance_id for s in platform.starts()][-1:] == ["b"])
     assert [row["state"] for row in platform.jobs()] == ["SUCCEEDED", "QUEUED"]
+
+
+def test_topics_read_again_from_the_beginning_start_nothing_again(platform: Platform) -> None:
+    """Offsets are lost, as where a topic was made anew: every id and every end comes once more."""
+    platform.apply("  - {id: a, schedule: {start: '{start}'}}\n  - {id: b, depends_on: [a]}\n")
+    process = platform.replica("one").start()
+    (start,) = eventually(platform.starts)
+    platform.report(start.job_id, "RUNNING", 1, started_at=now())
+    platform.report(start.job_id, "SUCCEEDED", 2)
+    eventually(lambda: [row["state"] for row in platform.jobs()] == ["SUCCEEDED", "QUEUED"])
+    process.send(signal.SIGTERM)
+    assert process.wait() == 0
+    for topic in (APP_INSTANCES, JOB_EVENTS):
+        partitions = platform.bus.partitions_of(topic)
+        consumer = platform.bus.consumer("scheduler")
+        consumer.assign(partitions)
+        consumer.commit(dict.fromkeys(partitions, 0))
+        consumer.close()
+    events = {row["job_id"]: row["updated_at"] for row in platform.jobs()}
+    process.start()
+    later = "  - {id: c, schedule: {start: '{start}'}}\n"
+    platform.apply(later)
+    eventually(lambda: [s.instance_id for s in platform.starts()][-1:] == ["c"])
+    assert len({s.id for s in platform.starts()}) == 3
+    assert events.items() <= {r["job_id"]: r["updated_at"] for r in platform.jobs()}.items()
 
 
 def test_replicas_share_and_take_over_what_a_killed_one_held(platform: Platform) -> None:
