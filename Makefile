@@ -71,7 +71,7 @@ test-day2: setup docker lxcfs images ## init, upgrade, backup, restore, machines
 	$(call layer,day2)
 
 test-architecture: setup ## sizes, imports, files in step
-	$(call layer,architecture)
+	$(call layer,architecture,$(IN_PAIRS))
 
 test: lint test-architecture test-unit test-service test-simulation test-contract test-integration test-e2e ## everything, as CI does
 
