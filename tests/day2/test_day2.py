@@ -304,8 +304,12 @@ def test_backup_and_restore_on_other_machines_with_other_addresses(operator):
     operator.ops("backup", str(archive))
     assert archive.stat().st_mode & 0o777 == 0o600
     assert b"rota_scheduler" not in archive.read_bytes()
-    old = operator.address("m1")
-    addresses = {name: operator.make_machine(name) for name in ("n1", "n2")}
+    fresh = {old: new for old, new in (("m1", "n1"), ("m2", "n2"))
+             if f"- name: {old}\n" in operator.file.read_text()}
+    addresses = {old: (operator.address(old), operator.make_machine(new))
+                 for old, new in fresh.items()}
+    keys = {old: (operator.fingerprint(old), operator.fingerprint(new))
+            for old, new in fresh.items()}
     code, screen = operator.typed(
         ["platform", "destroy", "--data", "-f", str(operator.file)], [("Type day2", "day3")])
     assert code == 5, screen
@@ -313,16 +317,15 @@ def test_backup_and_restore_on_other_machines_with_other_addresses(operator):
         ["platform", "destroy", "--data", "-f", str(operator.file)], [("Type day2", "day2")])
     assert code == 0, screen
     assert not (operator.folder / "secrets.enc").exists()
-    operator.destroy_machine("m1")
+    for old in fresh:
+        operator.destroy_machine(old)
     operator.file.unlink()
     assert "was not there" in operator.ops("restore", str(archive), code=3)
     restored = operator.file.read_text()
-    assert old in restored
-    restored = restored.replace(old, addresses["n1"])
-    key = next(line for line in restored.splitlines() if "host_key:" in line)
-    restored = restored.replace(key, f'    host_key: "{operator.fingerprint("n1")}"\n'
-                                f'  - name: m2\n    address: "{addresses["n2"]}"\n'
-                                f'    host_key: "{operator.fingerprint("n2")}"')
+    for before, after in (*addresses.values(), *keys.values()):
+        assert before in restored
+        assert before != after
+        restored = restored.replace(before, after)
     operator.file.write_text(restored)
     operator.ops("restore", str(archive), "--yes")
     assert {job["job_id"] for job in operator.jobs(instance)} == jobs
