@@ -12,7 +12,7 @@ help: ## this list
 
 setup: prerequisites $(if $(filter .venv/bin/python,$(PY)),$(STAMP)) ## .venv with the `rota` command and the tools
 
-$(STAMP): requirements.txt requirements-dev.txt pyproject.toml
+$(STAMP): requirements.txt requirements-machines.txt requirements-dev.txt pyproject.toml
 	@echo "making .venv (its log: .build/logs/setup.log)"
 	@mkdir -p .build/logs
 	@python3 -m venv .venv

@@ -51,7 +51,8 @@ def diagnose(description: Description, door: SshDoor, clock: Clock) -> Diagnosis
     """Apply every check to every machine that answers; those that do not are findings, too."""
     store = SecretStore(description.store)
     store.complete(keep=False)
-    machines = Fleet(description, store).existing()
+    fleet = Fleet(description, store)
+    machines, orphans = fleet.existing(), fleet.orphans()
     gathered = reach(machines, description, door, lock=False, full=True)
     try:
         seen = _see(description, machines, gathered, clock)
@@ -59,8 +60,9 @@ def diagnose(description: Description, door: SshDoor, clock: Clock) -> Diagnosis
         gathered.close()
     findings = [*map(_reach_finding, gathered.failures), *examine(seen, RULES)]
     findings += _absent_machines(description, {machine.name for machine in machines})
+    findings += map(_orphan_machine, orphans)
     findings.sort(key=lambda finding: (finding.severity != "error", finding.code, finding.machine))
-    return Diagnosis(findings, len(machines), len(RULES) + len(_REACH) + 2)
+    return Diagnosis(findings, len(machines), len(RULES) + len(_REACH) + 3)
 
 
 def _see(
@@ -146,6 +148,12 @@ def _reach_finding(failure: Failure) -> Finding:
     code, title = known[0] if known else ("R001", "it does not answer")
     return Finding(code, "error", failure.machine, title, failure.why, "nothing can be done there",
                    failure.next_step or "see that it is up and that sshd runs")  # fmt: skip
+
+
+def _orphan_machine(name: str) -> Finding:
+    return Finding("R006", "warning", name, "a machine that the file does not name",
+                   "it carries this platform's mark", "its pool became smaller or was renamed",
+                   f"rota platform machine remove {name} --dead, or name it again")  # fmt: skip
 
 
 def _absent_machines(description: Description, there: set[str]) -> list[Finding]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from common.documents import Checker, Node, Problem, read_document
 from common.errors import ConfigError
 from platform_initializer.app_policy import policy_text
+from platform_initializer.document_provision import Options, read_provision
 from platform_initializer.domain.description import (
     HTTP_PORT,
     SERVICES,
@@ -72,7 +73,7 @@ class _Reader:
             self.checker.integer(top["version"], "version", 1, 1)
         login, parallel, timeout = self._ssh(top.get("ssh"))
         machines = self._machines(top.get("machines"), login)
-        driver, pools = self._provision(top.get("provision"))
+        driver, options, pools = self._provision(top.get("provision"))
         if not machines and not pools:
             self.checker.add(root, "machines", "missing_key", "no machine is named",
                              hint="give `machines`, or `provision` with a pool")  # fmt: skip
@@ -82,8 +83,9 @@ class _Reader:
             platform=self._word(top.get("platform"), "platform", NAME) or "platform",
             folder=self._folder,
             store=self._store(top.get("secrets")),
-            machines=machines, driver=driver, pools=pools, services=services, publish=publish,
-            apps=apps, policy=policy, parallel=parallel, connect_timeout_s=timeout,
+            machines=machines, login=login, driver=driver, options=options, pools=pools,
+            services=services, publish=publish, apps=apps, policy=policy, parallel=parallel,
+            connect_timeout_s=timeout,
         )  # fmt: skip
 
     def _ssh(self, node: Node | None) -> tuple[SshLogin, int, float]:
@@ -139,17 +141,12 @@ class _Reader:
         labels = self._labels(keys.get("labels"), f"{path}.labels")
         return MachineEntry(name, address or "", login, host_key, labels, is_local)
 
-    def _provision(self, node: Node | None) -> tuple[str, tuple[Pool, ...]]:
+    def _provision(self, node: Node | None) -> tuple[str, Options, tuple[Pool, ...]]:
         if node is None:
-            return "static", ()
-        known = {"driver", "pools"}
-        keys = self.checker.mapping(node, "provision", known=known, required=("driver",))
-        driver = "static"
-        if "driver" in keys:
-            choices = ("static", "docker")
-            driver = self.checker.choice(keys["driver"], "provision.driver", choices) or driver
+            return "static", {}, ()
+        driver, options, keys = read_provision(self.checker, node, self._folder)
         pools = self.checker.items(keys["pools"], "provision.pools") if "pools" in keys else []
-        return driver, tuple(self._pool(item, where) for item, where in pools)
+        return driver, options, tuple(self._pool(item, where) for item, where in pools)
 
     def _pool(self, node: Node, path: str) -> Pool:
         known = {"name", "count", "cpus", "memory", "labels"}

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import secrets
+import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -52,6 +53,7 @@ class SecretStore:
         self.is_new = not path.exists()
         self._values = self._read()
         self._is_kept = True
+        self._lock = threading.Lock()
 
     @property
     def is_password_shown(self) -> bool:
@@ -137,6 +139,16 @@ class SecretStore:
         self._values |= {name: _generate(name) for name in names}
         self._save()
         return names
+
+    def machine_key(self, machine: str) -> str:
+        """Return the host key for a machine to be made, kept before the machine can have it."""
+        name = f"host_{machine}_key"
+        if name not in self._values:
+            with self._lock:
+                self._values.setdefault(name, _generate(name))
+                if self._is_kept:
+                    self._save()
+        return self._values[name]
 
     def certify(self, platform: str, addresses: Mapping[str, str], now: datetime) -> None:
         """Have a good certificate of our own authority for each server's address."""

@@ -65,7 +65,11 @@ class Description:
     folder: Path
     store: Path
     machines: tuple[MachineEntry, ...] = ()
+    login: SshLogin = field(default_factory=SshLogin)
+    """How the tool logs in where nothing else is said."""
     driver: str = "static"
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the driver is told, as `provision:` has it; one text is a tuple of one."""
     pools: tuple[Pool, ...] = ()
     services: Mapping[str, ServiceWish] = field(default_factory=dict)
     publish: int = HTTP_PORT

@@ -6,23 +6,18 @@ Host keys are read over Docker and so pinned before the first contact over the n
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import subprocess
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from images.machine_run import LXCFS, MachineRun, machine_run_args
-from platform_initializer.domain.description import Description, Pool, SshLogin
+from platform_initializer.domain.description import SshLogin
 from platform_initializer.errors import Failure, MachineError
 from platform_initializer.machines import Machine
+from platform_initializer.machines.pooled import Wanted
+from platform_initializer.machines.seed import MARK_MACHINE, MARK_PLATFORM, fingerprint_of
 
-LABEL = "io.rota.platform"
-MARK = "io.rota.machine"
 SSHD_TIMEOUT_S = 60.0
 _KEY = "systemctl is-active -q ssh && cat /etc/ssh/ssh_host_ed25519_key.pub"
 
@@ -32,77 +27,48 @@ def container_name(platform: str, machine: str) -> str:
     return f"rota-{platform}-{machine}"
 
 
-class DockerMachines:
-    """Makes, adopts and destroys them. `key_file` is the tool's own private key."""
+class DockerMaker:
+    """Makes them on this host's Docker. `key_file` is the tool's own private key."""
 
-    def __init__(self, description: Description, key_file: Path, public_key: str) -> None:
-        self._platform = description.platform
-        self._pools = description.pools
+    def __init__(self, platform: str, key_file: Path, public_key: str) -> None:
+        self._platform = platform
         self._login = SshLogin("deploy", 22, (str(key_file),))
         self._public_key = public_key
 
-    def missing(self) -> list[str]:
-        """Name those that are still to be made."""
-        there = self._listed()
-        wanted = [name for pool in self._pools for name in pool.machine_names()]
-        return [name for name in wanted if container_name(self._platform, name) not in there]
+    def listed(self) -> dict[str, bool]:
+        lines = _docker(
+            "ps", "-a", "--filter", f"label={MARK_PLATFORM}={self._platform}",
+            "--filter", f"label={MARK_MACHINE}",
+            "--format", f'{{{{.Label "{MARK_MACHINE}"}}}} {{{{.State}}}}',
+        ).splitlines()  # fmt: skip
+        return {line.split()[0]: line.endswith(" running") for line in lines}
 
-    def provide(self, tell: Callable[[str], None]) -> list[Machine]:
-        """Make what is missing, start what stopped, and return them all, reachable."""
-        missing = set(self.missing())
-        if missing:
-            _ensure_ready()
-        work = [(pool, name) for pool in self._pools for name in pool.machine_names()]
-        with ThreadPoolExecutor(max(1, len(work))) as threads:
-            return list(threads.map(lambda pair: self._one(pair, missing, tell), work))
+    def check(self) -> None:
+        if _try("image", "inspect", "rota/machine:dev").returncode != 0:
+            raise MachineError(Failure(
+                "this host", "making machines", "there is no image rota/machine:dev",
+                next_step="make images",
+            ))  # fmt: skip
 
-    def existing(self) -> list[Machine]:
-        """Return those that are there, without making or starting any."""
-        there = self._listed()
-        work = [(pool, name) for pool in self._pools for name in pool.machine_names()
-                if container_name(self._platform, name) in there]  # fmt: skip
-        return [self._reach(name, pool) for pool, name in work if self._is_running(name)]
-
-    def destroy(self) -> list[str]:
-        """Remove every machine of the platform with its disk; return their names."""
-        names = sorted(self._listed())
-        if names:
-            _docker("rm", "-f", "-v", *names)
-        return names
-
-    def destroy_one(self, name: str) -> bool:
-        """Remove one of them with its disk; False when it was none of ours."""
-        container = container_name(self._platform, name)
-        if container not in self._listed():
-            return False
-        _docker("rm", "-f", "-v", container)
-        return True
-
-    def _one(
-        self, pair: tuple[Pool, str], missing: set[str], tell: Callable[[str], None]
-    ) -> Machine:
-        pool, name = pair
-        if name in missing:
-            tell(f"making machine {name}")
-            self._make(pool, name)
-        elif not self._is_running(name):
-            tell(f"starting machine {name}")
-            _docker("start", container_name(self._platform, name), machine=name)
-        return self._reach(name, pool)
-
-    def _make(self, pool: Pool, name: str) -> None:
+    def make(self, wanted: Wanted) -> None:
         run = MachineRun(
-            name=container_name(self._platform, name),
+            name=container_name(self._platform, wanted.name),
             authorized_key=self._public_key,
-            cpus=float(pool.cpus),
-            memory=str(pool.memory),
+            cpus=float(wanted.pool.cpus),
+            memory=str(wanted.pool.memory),
             lxcfs=Path(LXCFS, "proc/stat").exists(),
-            labels={LABEL: self._platform, MARK: name},
+            labels={MARK_PLATFORM: self._platform, MARK_MACHINE: wanted.name},
         )
-        _docker(*machine_run_args(run)[1:], machine=name)
+        _docker(*machine_run_args(run)[1:], machine=wanted.name)
 
-    def _reach(self, name: str, pool: Pool) -> Machine:
-        container = container_name(self._platform, name)
+    def start(self, wanted: Wanted) -> None:
+        _docker("start", container_name(self._platform, wanted.name), machine=wanted.name)
+
+    def remove(self, names: Sequence[str]) -> None:
+        _docker("rm", "-f", "-v", *(container_name(self._platform, name) for name in names))
+
+    def reach(self, wanted: Wanted) -> Machine:
+        container = container_name(self._platform, wanted.name)
         deadline = time.monotonic() + SSHD_TIMEOUT_S
         while True:
             done = _try("exec", container, "sh", "-c", _KEY)
@@ -110,7 +76,7 @@ class DockerMachines:
                 break
             if time.monotonic() > deadline:
                 raise MachineError(Failure(
-                    name, "waiting for its SSH server", "it did not start within 60 s",
+                    wanted.name, "waiting for its SSH server", "it did not start within 60 s",
                     next_step=f"docker logs {container}; docker exec {container} systemctl status",
                 ))  # fmt: skip
             time.sleep(0.1)
@@ -118,33 +84,7 @@ class DockerMachines:
             "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", container
         ).strip()
         fingerprint = fingerprint_of(done.stdout)
-        return Machine(name, address, self._login, fingerprint, dict(pool.labels))
-
-    def _listed(self) -> dict[str, Any]:
-        lines = _docker(
-            "ps", "-a", "--filter", f"label={LABEL}={self._platform}", "--filter", f"label={MARK}",
-            "--format", "{{json .}}",
-        ).splitlines()  # fmt: skip
-        return {found["Names"]: found for found in map(json.loads, lines)}
-
-    def _is_running(self, name: str) -> bool:
-        container = container_name(self._platform, name)
-        return _docker("inspect", "-f", "{{.State.Running}}", container).strip() == "true"
-
-
-def fingerprint_of(public_line: str) -> str:
-    """Return the ``SHA256:...`` form of a public key's line, as `ssh-keygen -lf` prints it."""
-    blob = base64.b64decode(public_line.split()[1])
-    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).rstrip(b"=").decode()
-
-
-def _ensure_ready() -> None:
-    """Refuse early where the host has not what machines of this kind need."""
-    if _try("image", "inspect", "rota/machine:dev").returncode != 0:
-        raise MachineError(Failure(
-            "this host", "making machines", "there is no image rota/machine:dev",
-            next_step="make images",
-        ))  # fmt: skip
+        return Machine(wanted.name, address, self._login, fingerprint, dict(wanted.pool.labels))
 
 
 def _docker(*arguments: str, machine: str = "this host") -> str:
