@@ -6,6 +6,7 @@ import re
 from application_manager.dashboard.render import NAVIGATION
 from cli.errors import ExitCode
 from common.jobs import Reason
+from platform_initializer.document_provision import OPTIONS
 from platform_initializer.domain.description import SERVICES
 from scheduler.domain.job import MOVES
 from scripts.reference.source import ROOT
@@ -27,9 +28,11 @@ def test_the_drawing_of_states_has_all_of_them_and_only_legal_moves():
 
 
 def test_the_page_of_the_platform_file_has_every_key():
-    tree = ast.parse((ROOT / "platform_initializer/document.py").read_text(encoding="utf-8"))
+    files = (ROOT / "platform_initializer").glob("document*.py")
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
     known = {
         text.value
+        for tree in trees
         for node in ast.walk(tree)
         if (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in {"known", "_TOP"})
         or (isinstance(node, ast.keyword) and node.arg == "known")
@@ -38,6 +41,7 @@ def test_the_page_of_the_platform_file_has_every_key():
     }
     rows = re.findall(r"^\| `([^`]+)` \|", page("reference/platform-file.md"), re.MULTILINE)
     named = {part.removesuffix("[]") for row in rows for part in row.split(".")}
+    known |= {key for keys in OPTIONS.values() for key in keys}
     assert known - named == set(), "docs/reference/platform-file.md lacks them"
     assert named - known - {"publish", "<service>", *SERVICES} == set()
 

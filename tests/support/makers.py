@@ -133,7 +133,7 @@ def ec2_bench(folder: Path) -> Iterator[Bench]:
     try:
         host, port = emulator.get_host_and_port()
         forget = urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")
-        urllib.request.urlopen(forget).close()  # it is one for the whole process
+        urllib.request.urlopen(forget).close()  # noqa: S310 - moto is one for the whole process
         options = {
             "provider": ("ec2",), "image": ("ami-12c6146b",), "size": ("t3.medium",),
             "region": ("us-east-1",), "endpoint": (f"http://{host}:{port}",),
@@ -206,7 +206,7 @@ class Nova(BaseHTTPRequestHandler):
     """As much of Keystone 3, Nova 2 and Neutron as making machines takes."""
 
     servers: dict[str, dict[str, Any]]
-    token = "t0ken"  # noqa: S105 - a word, checked on every request
+    token = "t0ken"
 
     def do_GET(self) -> None:
         if self.path.startswith("/v3"):
