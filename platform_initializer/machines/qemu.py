@@ -158,8 +158,8 @@ def is_kvm_working() -> bool:
     """
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
-    argv = ["qemu-system-x86_64", "-accel", "kvm", "-machine", "pc", "-m", "64", "-display", "none",
-            "-nodefaults", "-chardev", "stdio,id=d",
+    argv = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-machine", "pc", "-m", "64",
+            "-display", "none", "-nodefaults", "-chardev", "stdio,id=d",
             "-device", "isa-debugcon,iobase=0x402,chardev=d"]  # fmt: skip
     process = subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

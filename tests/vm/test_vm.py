@@ -46,6 +46,7 @@ def ended(operator):
     return next((job for job in operator.jobs("in-a-machine") if job["ended_at"]), None)
 
 
+@pytest.mark.timeout(2400)
 def test_a_virtual_machine_becomes_a_node_and_runs_a_job(operator):
     said = operator.ops("up", timeout=1500)
     assert "making machine w1" in said
