@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from tests.checker.history import DockerRun, Due, History, Move, Row, Run
-from tests.e2e.platform import DockerWitness, Platform, now, wait_for
+from tests.checker.history import Due, History
+from tests.e2e.court import Court
+from tests.e2e.platform import TERMINAL, Platform, now, wait_for
 from tests.e2e.schedules import once, soon
 
 EVERY_S, LASTS_S = 3, 4
@@ -31,8 +32,6 @@ class Steady:
         return now() < self.end - timedelta(seconds=EVERY_S)
 
     def wait_until_ended(self) -> None:
-        from tests.e2e.platform import TERMINAL
-
         def ended() -> bool:
             jobs = self.platform.jobs(self.name)
             return len(jobs) >= self.jobs and all(job["state"] in TERMINAL for job in jobs)
@@ -40,53 +39,10 @@ class Steady:
         left = max(0.0, (self.end - now()).total_seconds())
         wait_for("all to end", ended, left + 90, 1.0)
 
-    def history(self, witness: DockerWitness) -> History:
+    def history(self, court: Court) -> History:
         """Put both accounts together for `tests.checker.check`."""
-        jobs = self.platform.jobs(self.name)
         dues = tuple(
             Due(self.name, due, 0, min(due + timedelta(seconds=LASTS_S), self.end))
             for due in (self.start + timedelta(seconds=EVERY_S * k) for k in range(self.jobs))
         )
-        docker = tuple(_docker_runs(witness, self.name))
-        runs = tuple(Run(r.job_id, r.attempt, r.container, r.node, r.started_at, r.died_at)
-                     for r in docker)  # fmt: skip
-        moves = tuple(
-            Move(job["job_id"], event["from_state"], event["to_state"])
-            for job in jobs
-            for event in self.platform.json("job", "show", job["job_id"])["events"]
-        )
-        return History(dues, tuple(_row(job) for job in jobs), runs, docker, moves, now())
-
-
-def _row(job: dict[str, object]) -> Row:
-    def moment(key: str) -> datetime | None:
-        return datetime.fromisoformat(str(job[key])) if job[key] else None
-
-    due = moment("due")
-    assert due is not None
-    return Row(
-        str(job["job_id"]), str(job["instance"]), due, int(str(job["ordinal"])),
-        str(job["state"]), job["reason"], int(str(job["attempt"])), job["node"],  # type: ignore[arg-type]
-        moment("started_at"), moment("ended_at"),
-    )  # fmt: skip
-
-
-def _docker_runs(witness: DockerWitness, instance: str) -> list[DockerRun]:
-    found: dict[str, DockerRun] = {}
-    for machine, event in witness.events():
-        labels = event["Actor"]["Attributes"]
-        if labels["io.rota.instance"] != instance:
-            continue
-        moment = datetime.fromtimestamp(event["timeNano"] / 1e9, tz=now().tzinfo)
-        container = event["Actor"]["ID"]
-        if event["Action"] == "start":
-            key = container if container not in found else f"{container}-again"
-            found[key] = DockerRun(
-                labels["io.rota.job"], int(labels["io.rota.attempt"]), key, machine, moment
-            )
-        elif container in found:
-            run = found[container]
-            found[container] = DockerRun(
-                run.job_id, run.attempt, run.container, run.node, run.started_at, moment
-            )
-    return list(found.values())
+        return court.history(dues, has_witness=False)

@@ -17,7 +17,8 @@ from tests.checker.check import check
 from tests.day2.accounts import Steady
 from tests.day2.faults import ALONE, FAULTS, seeded
 from tests.day2.operator import PASSPHRASE, Operator
-from tests.e2e.platform import REPOSITORY, DockerWitness, wait_for
+from tests.e2e.court import following
+from tests.e2e.platform import REPOSITORY, wait_for
 from tests.e2e.schedules import IMAGE, once, soon
 
 BROKEN = """\
@@ -215,8 +216,7 @@ def test_upgrade_while_jobs_run_and_rollback_to_a_numbered_revision(operator, tm
     first = json.loads(operator.rota(
         "platform", "revisions", "-f", str(operator.file), "-o", "json").stdout)[-1]["number"]
     image = built("FROM rota/services:dev\nLABEL day2=next\n", "rota-day2-test:next")
-    witness = DockerWitness(operator, tmp_path, ("m1", "m2"))
-    try:
+    with following(operator, tmp_path, ("m1", "m2")) as court:
         steady = Steady(operator, "during-upgrade", 30)
         steady.wait_until_running()
         operator.ops("upgrade", "--image", image, "--yes")
@@ -226,9 +226,7 @@ def test_upgrade_while_jobs_run_and_rollback_to_a_numbered_revision(operator, tm
         operator.ops("rollback", "--to", str(first), "--yes")
         assert images_of(operator) == before
         steady.wait_until_ended()
-        assert check(steady.history(witness)) == []
-    finally:
-        witness.close()
+        assert check(steady.history(court)) == []
     operator.assert_well()
 
 
@@ -251,13 +249,12 @@ def test_renewed_certificates_are_served_and_the_old_ones_are_not(operator):
 
 def test_machines_come_and_go_while_jobs_are_due_and_run(operator, tmp_path):
     operator.make_machine("m3")
-    witness = DockerWitness(operator, tmp_path, ("m1", "m2"))
-    try:
+    with following(operator, tmp_path, ("m1", "m2")) as court:
         steady = Steady(operator, "come-and-go", 50)
         steady.wait_until_running()
         operator.ops("machine", "add", f"deploy@{operator.address('m3')}", "--yes",
                      "--accept-fingerprint", operator.fingerprint("m3"))
-        late = DockerWitness(operator, tmp_path, ("m3",))
+        court.join("m3")
         leaver = next(m for m in ("m1", "m2") if (m, "mysql") not in operator.services()
                       and (m, "kafka") not in operator.services())
         stayer = "m1" if leaver == "m2" else "m2"
@@ -265,24 +262,10 @@ def test_machines_come_and_go_while_jobs_are_due_and_run(operator, tmp_path):
         operator.ops("machine", "remove", leaver, "--yes")
         assert steady.is_still_due(), "the machine left before the last job was due"
         steady.wait_until_ended()
-        history = steady.history(Both(witness, late))
-        late.close()
-    finally:
-        witness.close()
+        history = steady.history(court)
     assert check(history) == []
     assert {run.node for run in history.docker} >= {"m3"}, "the new machine got jobs"
     operator.assert_well()
-
-
-class Both:
-    """The accounts of two witnesses as one."""
-
-    def __init__(self, *witnesses):
-        self._witnesses = witnesses
-
-    def events(self):
-        for witness in self._witnesses:
-            yield from witness.events()
 
 
 def test_a_dead_machine_is_removed_without_talking_to_it(operator):
