@@ -112,6 +112,7 @@ def test_what_operators_ask_is_read_once_its_table_is_there(fixture, request):
     made = subprocess.run([sys.executable, "-c", MAKE_REQUESTS], env=settings_of(server),
                           capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
+    assert run_migrations(server).returncode == 0  # the right to read it: no table, no right
     assert store.requests(0) == [
         Request(3, "m1", Wish.NONE), Request(4, "m2", Wish.DRAINING, "move")]
     assert store.requests(3) == [Request(4, "m2", Wish.DRAINING, "move")]
