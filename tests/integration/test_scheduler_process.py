@@ -169,7 +169,7 @@ def test_the_write_of_a_replica_that_lost_its_lease_is_refused(platform: Platfor
     platform.replica("two").start()
     eventually(lambda: platform.replica_holds("two", 16), 40)
     one.send(signal.SIGCONT)
-    eventually(lambda: one.metric("rota_stale_writes_refused_total") == 1)
+    eventually(lambda: one.metric("rota_stale_writes_refused_total") >= 1)
     eventually(lambda: platform.replica_holds("one", 8) and platform.replica_holds("two", 8))
     count = len(platform.jobs())
     eventually(lambda: len(platform.jobs()) >= count + 8)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from common.bus.kafka.client import CONNECT_TIMEOUT_MS, build, translated
 DELIVERY_TIMEOUT_MS = 8000
 LINGER_MS = 2
 CLOSE_WITHIN_S = 10.0
+STUCK_AFTER_S = 10.0
+"""So long nothing may get through before a client is taken for stuck. The driver ends a record
+after 8 s, but not one in flight on a connection whose packets vanish (a cut-off machine)."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,14 @@ class KafkaPending:
             with translated():
                 self.future.get(timeout_s)
         except BusUnavailableError:
-            if self.future.is_done:
+            if self.future.is_done or self.owner.is_stuck(self.client):
                 self.owner.replace(self.client)
             raise
         except UnknownTopicError:
             self.owner.admin.forget(self.topic)
             raise
+        else:
+            self.owner.note_sent()
 
 
 @dataclass(frozen=True)
@@ -60,11 +66,16 @@ class KafkaProducer:
     newer brokers heal and older ones refuse for good: so a failed client is replaced by a new one.
     """
 
-    def __init__(self, arguments: dict[str, Any], admin: KafkaAdmin) -> None:
+    def __init__(
+        self, arguments: dict[str, Any], admin: KafkaAdmin,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         self.admin = admin
         self._arguments = arguments
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._client: Any = None
+        self._failing_since: float | None = None
 
     def send(self, topic: str, key: str | None, value: bytes) -> Pending:
         self.admin.partition_count(topic)  # the driver would wait 5 s for a topic that is not there
@@ -81,12 +92,26 @@ class KafkaProducer:
             futures = bulk.append(client, topic, records, count)
         return KafkaPendings([KafkaPending(each, topic, self, client) for each in futures])
 
+    def note_sent(self) -> None:
+        """Something got through."""
+        self._failing_since = None
+
+    def is_stuck(self, client: Any) -> bool:
+        """Note that a record of this client was waited for in vain; tell whether it is given up."""
+        with self._lock:
+            if self._client is not client:
+                return False
+            now_s = self._monotonic()
+            if self._failing_since is None:
+                self._failing_since = now_s
+            return now_s - self._failing_since >= STUCK_AFTER_S
+
     def replace(self, failed: Any) -> None:
         """Use a new client from now on, unless another thread has seen to it."""
         with self._lock:
             if self._client is not failed:
                 return
-            self._client = None
+            self._client = self._failing_since = None
         with suppress(Exception):
             failed.close(timeout=0)
 
