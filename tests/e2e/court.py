@@ -35,6 +35,7 @@ class Court:
 
     def __init__(self, platform: Platform, folder: Path, machines: Sequence[str]) -> None:
         self._platform, self._folder = platform, folder
+        self._began = now()  # the witness remembers earlier tests, too
         self._events = {machine: folder / f"events-{machine}.jsonl" for machine in machines}
         self._followers = [self._follow(machine, path) for machine, path in self._events.items()]
 
@@ -116,7 +117,7 @@ class Court:
         ids = {run.container[:12]: run.container for run in docker}
         for machine in self._events:
             told = self._platform.on_machine(machine, "sh", "-c", f"cat {WITNESS}/log || true")
-            yield from _runs_of(machine, told, ids)
+            yield from (run for run in _runs_of(machine, told, ids) if run.started_at >= self._began)
 
 
 def _runs_of(machine: str, told: str, ids: Mapping[str, str]) -> list[Run]:
