@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.checker.history import Blind, DockerRun, Due, History, Move, Row, Run
 from tests.e2e.platform import MACHINES, Platform, now
 
 WITNESS = "/var/lib/rota-witness"
+SPEAKS_WITHIN = timedelta(seconds=1)
 # Followed anew after a restart of Docker; a repeated second of events does no harm.
 _FOLLOW = """\
 since=$(date +%s)
@@ -70,7 +71,10 @@ class Court:
             for job in jobs
             for event in self._platform.json("job", "show", job["job_id"])["events"]
         )
-        seen = self._witnessed(docker) if has_witness else map(_as_seen, docker)
+        seen = list(self._witnessed(docker)) if has_witness else []
+        spoke = {run.container for run in seen}
+        silent = [run for run in docker if not has_witness or _was_stopped_at_once(run)]
+        seen += [_as_seen(run) for run in silent if run.container not in spoke]
         runs = tuple(run for run in seen if _instance(run.job_id) in instances)
         return History(
             tuple(dues), tuple(_row(job) for job in jobs), runs, tuple(docker), moves, now(),
@@ -133,6 +137,11 @@ def _runs_of(machine: str, told: str, ids: Mapping[str, str]) -> list[Run]:
         elif words["event"] == "end" and container in runs:
             runs[container] = replace(runs[container], ended_at=moment)
     return list(runs.values())
+
+
+def _was_stopped_at_once(run: DockerRun) -> bool:
+    """Tell whether it may have been killed before its first words reached the disk."""
+    return run.died_at is not None and run.died_at - run.started_at < SPEAKS_WITHIN
 
 
 def _as_seen(run: DockerRun) -> Run:
