@@ -17,6 +17,7 @@ import httpx
 from application_manager.domain.notices import Happened, kinds_of, wait_before
 from common.clock import Clock
 from common.db import Database, Row, Transaction
+from common.errors import Retryable
 from common.jobs import JobState
 from common.logs import logger
 from common.schedule import Notify, spec_from_json
@@ -33,9 +34,18 @@ Post = Callable[[str, dict[str, Any]], None]
 _log = logger("application_manager.notifier")
 
 
+class NotTakenError(Retryable):
+    """A webhook answered something else than that it took the notice."""
+
+
 def post(url: str, body: dict[str, Any]) -> None:
-    """POST a notice; anything but a 2xx raises, a redirect is not followed."""
-    httpx.post(url, json=body, timeout=TIMEOUT_S, trust_env=False).raise_for_status()
+    """POST a notice; anything but a 2xx raises, a redirect is not followed.
+
+    The error does not name the URL: its path is often what keeps strangers out.
+    """
+    answer = httpx.post(url, json=body, timeout=TIMEOUT_S, trust_env=False)
+    if not answer.is_success:
+        raise NotTakenError(f"it answered {answer.status_code}")
 
 
 @dataclass(frozen=True)
