@@ -61,7 +61,7 @@ def build(context: Context) -> Service:
     parts = _parts(context, doors, outbox.wake, is_tls=http.cert_file is not None)
     server = HttpServer(build_app(parts), http)
     receiver = Receiver(doors.bus, producer, None, NODE_LOADS, parts.loads.receive)
-    keep_days = settings.number("KEEP_DAYS", KEEP_DAYS)
+    keep_days, notifier = settings.number("KEEP_DAYS", KEEP_DAYS), Notifier(database, clock)
     first = _Once(partial(parts.people.make_first, _secret(settings, "ADMIN_PASSWORD"),
                           _secret(settings, "API_TOKEN")))  # fmt: skip
     return Service(
@@ -72,9 +72,10 @@ def build(context: Context) -> Service:
             parts.monitor,
             parts.letters,
             every(1.0, "feed", parts.feed.run_once),
-            every(2.0, "notices", Notifier(database, clock).run_once),
+            every(2.0, "notices", notifier.run_once),
             every(3600.0, "first", first.run_once),
             every(600.0, "tidy", lambda: parts.people.tidy(keep_days)),
+            every(600.0, "tidy_notices", lambda: notifier.tidy(keep_days)),
             every(5.0, "endings", Endings(database).run_once),
             every(LOOK_EVERY_S, "expiry", Expiry(servers_of(settings.kafka(), http)).run_once),
             every(5.0, "clock", clock.sync),

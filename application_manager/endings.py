@@ -40,6 +40,8 @@ class Endings:
             if row["event_id"] not in self._counted and JobState(row["to_state"]) in TERMINAL:
                 ended.labels(row["to_state"]).inc()
             self._note(row["event_id"])
+        for each in list(self._counted)[: -4 * OVERLAP]:
+            del self._counted[each]
         return 0.0 if len(rows) == AT_ONCE + OVERLAP else None
 
     def _begin(self, transaction: Transaction) -> None:
@@ -53,5 +55,3 @@ class Endings:
     def _note(self, event_id: int) -> None:
         self._counted[event_id] = None
         self._newest = max(self._newest or 0, event_id)
-        for each in list(self._counted)[: -4 * OVERLAP]:
-            del self._counted[each]

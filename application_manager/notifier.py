@@ -62,6 +62,14 @@ class Notifier:
         self._send()
         return 0.0 if read == EVENTS_AT_ONCE + OVERLAP else None
 
+    def tidy(self, keep_days: float) -> None:
+        """Forget what was told or given up so long ago."""
+        with self.database.transaction() as transaction:
+            position, _ = _positions(transaction)
+            transaction.execute(
+                "forget_notices", before=position - OVERLAP, keep_s=int(keep_days * 86_400)
+            )
+
     def _collect(self) -> int:
         with self.database.transaction() as transaction:
             position, floor = _positions(transaction)

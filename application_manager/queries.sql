@@ -381,6 +381,12 @@ UPDATE notices SET state = %(state)s, tries = %(tries)s, error = %(error)s,
     next_try_at = UTC_TIMESTAMP(6) + INTERVAL %(wait_s)s SECOND
 WHERE notice_id = %(notice_id)s;
 
+-- name: forget_notices
+-- What was told, or given up, long ago. Events that are read again keep theirs: else told twice.
+DELETE FROM notices
+WHERE state <> 'waiting' AND event_id < %(before)s
+  AND created_at < UTC_TIMESTAMP(6) - INTERVAL %(keep_s)s SECOND LIMIT 1000;
+
 -- name: list_notices
 -- Notices, newest first.
 SELECT notice_id, event_id, job_id, kind, url, state, tries, next_try_at, error, created_at

@@ -62,8 +62,8 @@ def _emptied(fleet: Fleet, node: str) -> tuple[int, datetime, int, str]:
     """Order nodes by when the last of their jobs must end; those with a job without end last."""
     jobs = fleet.on_node(node)
     stops = [d.command.stop_at for d in jobs if d.command is not None and d.command.stop_at]
-    last = max(stops, default=_NEVER_MIND)
+    last = max(stops, default=_NO_STOP)
     return len(jobs) - len(stops), last, len(jobs), node
 
 
-_NEVER_MIND = datetime.min.replace(tzinfo=UTC)
+_NO_STOP = datetime.min.replace(tzinfo=UTC)

@@ -37,7 +37,7 @@ def main() -> int:
     for name, command in SCREENS.items():
         said = _type(command.format(file=file, job=job))
         shown = command.format(file=file.name, job=job)
-        _draw(FOLDER / f"terminal-{name}.svg", shown, said.replace(f"{ROOT}/", ""))
+        _draw(f"terminal-{name}", shown, said.replace(f"{ROOT}/", ""))
     return 0
 
 
@@ -49,14 +49,20 @@ def _type(command: str) -> str:
     return done.stdout
 
 
-def _draw(target: Path, command: str, said: str) -> None:
+def _draw(name: str, command: str, said: str) -> None:
     width = max(len(line) for line in [f"$ {command}", *said.splitlines()])
     console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
     console.print(Text(f"$ {command}", style="bold"))
     console.print(Text(said.rstrip()))
-    drawn = console.export_svg(title="rota", theme=DIMMED_MONOKAI, unique_id=target.stem)
-    target.write_text(_FONT.sub("", drawn), encoding="utf-8")
-    print(f"wrote {target.name}")
+    save_screen(console, name, "rota")
+
+
+def save_screen(console: Console, name: str, title: str) -> None:
+    """Write what a recording console shows as docs/screenshots/NAME.svg; it loads no font."""
+    drawn = console.export_svg(title=title, theme=DIMMED_MONOKAI, unique_id=name)
+    drawn = _FONT.sub("", drawn).replace("Fira Code, monospace", "monospace")
+    (FOLDER / f"{name}.svg").write_text(drawn, encoding="utf-8")
+    print(f"docs/screenshots/{name}.svg", file=sys.stderr)
 
 
 if __name__ == "__main__":

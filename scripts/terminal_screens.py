@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ from cli.platform_progress import TableProgress
 from cli.platform_status import picture
 from platform_initializer.domain.steps import Phase, Risk, Step
 from platform_initializer.errors import Failure
+from scripts.terminal import save_screen
 
-TARGET = Path(__file__).resolve().parent.parent / "docs" / "screenshots"
 COLUMNS = 88
 
 
@@ -83,11 +82,7 @@ def _gate(key: str) -> Step:
 def _save(name: str, title: str, drawn: Any) -> None:
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(drawn)
-    svg = console.export_svg(title=title, unique_id=name)
-    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)  # nothing is loaded from afar
-    svg = svg.replace("Fira Code, monospace", "monospace")
-    (TARGET / f"{name}.svg").write_text(svg, encoding="utf-8")
-    print(f"docs/screenshots/{name}.svg", file=sys.stderr)
+    save_screen(console, name, title)
 
 
 if __name__ == "__main__":

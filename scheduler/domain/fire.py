@@ -52,9 +52,7 @@ class _Dues:
 def fire(
     schedule: Schedule, live: Sequence[LiveJob], now: datetime, up_since: datetime
 ) -> Firing:
-    """Decide every due time of one schedule up to `now`; each becomes a row.
-
-    Those `told` have one already.
+    """Decide every due time of one schedule up to `now`; each becomes a row, but for those `told`.
 
     Due times before `up_since` were missed while the platform was down; the misfire policy decides
     about them. At most 20,000 due times a round: the next round goes on where this one ended.

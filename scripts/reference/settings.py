@@ -68,7 +68,8 @@ MEANINGS = {
     "REPLICA": "this process's name among those of its service; the host's name",
     "CLOUD_SECRET": "for machines of a cloud: the password of its API",
     "CLOUD_USER": "for machines of a cloud: the access key (EC2) or user (OpenStack) of its API",
-    "KEEP_DAYS": "how long answers to people's requests and past versions are kept, days; 30",
+    "KEEP_DAYS": "how long answers to people's requests, past versions and notices that were sent"
+    " are kept, days; 30",
     "SCHEDULER_LEASE_S": "how long a shard's lease holds, seconds; 3",
     "APP_PASSWORD": "for migrations: the password of user `rota_app`",
     "DEPLOYER_PASSWORD": "for migrations: the password of user `rota_deployer`",

@@ -11,6 +11,7 @@ from node_manager.client import firewall, watchdog
 from node_manager.client.domain.attempt import Status
 from node_manager.client.domain.container import Owner, Policy, plan_container
 from node_manager.client.engine.docker_engine import DockerEngine
+from platform_initializer.steps import guards
 from tests.support import servers
 from tests.support.clients import now, start_of
 from tests.support.machines import docker_machine
@@ -104,8 +105,7 @@ def test_no_way_from_an_app_to_the_platform(machine, jobs, kafka_server, mysql_s
     for chain in ("ROTA-APPS", "ROTA-HOST"):
         assert again.count(f"-j {chain}") == rules.count(f"-j {chain}") == 1
 
-    for command in firewall.commands_to_remove():
-        machine.run(*command)
+    machine.run("sh", "-euc", guards.REMOVE)
     assert "ROTA" not in machine.run("iptables-save", "-t", "filter")
 
 
@@ -135,6 +135,5 @@ def test_the_watchdog_outlives_a_restart_of_docker_and_its_own_death(machine, jo
     stop_at = now() + timedelta(seconds=8)
     name = jobs.start("rota/demo-app:dev", "forever", stop_at=stop_at)
     assert jobs.wait(name).ended_at - stop_at <= timedelta(seconds=2.5)
-    for command in watchdog.commands_to_remove():
-        machine.run(*command)
+    machine.run("sh", "-euc", guards.REMOVE)
     assert not machine.shell("ls /etc/systemd/system | grep rota-watchdog || true")

@@ -37,15 +37,5 @@ def commands_after_files() -> list[list[str]]:
     ]
 
 
-def commands_to_remove() -> list[list[str]]:
-    """List what takes it away again; as root, in this order."""
-    paths = [file.path for file in files_to_install()]
-    return [
-        ["systemctl", "disable", "--now", UNIT],
-        ["rm", "-f", *paths],
-        ["systemctl", "daemon-reload"],
-    ]
-
-
 def _text(name: str) -> str:
     return _HERE.joinpath(name).read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from application_manager.notifier import Notifier
+from application_manager.notifier import OVERLAP, Notifier
 from tests.service.application_manager.bench import NOON, World, schedule_file
 
 JOB = "a.20260302T115900Z.0"
@@ -128,3 +128,26 @@ def test_what_happened_before_the_first_start_is_not_told(world: World, hook: Ho
     happen(world, "FAILED")
     Notifier(world.parts.database, world.clock, hook.post).run_once()
     assert hook.taken == []
+
+
+def test_what_was_told_long_ago_is_forgotten_and_told_no_second_time(
+    world: World, notifier: Notifier, hook: Hook
+) -> None:
+    happen(world, "FAILED")
+    notifier.run_once()
+    later = f"a.{NOON + timedelta(minutes=1):%Y%m%dT%H%M%SZ}.0"
+    world.put_job(later, "RUNNING")
+
+    def kept() -> int:
+        return len(world.call("GET", "/notices").json()["items"])
+
+    world.clock.advance(timedelta(days=31))
+    notifier.tidy(30)
+    notifier.run_once()
+    assert (kept(), len(hook.taken)) == (1, 1), "its event is among those that are read again"
+    for _ in range(OVERLAP + 1):
+        world.write("put_event", job_id=later, at=NOON, from_state=None, to_state="RUNNING")
+    notifier.run_once()
+    notifier.tidy(30)
+    notifier.run_once()
+    assert (kept(), len(hook.taken)) == (0, 1)

@@ -7,6 +7,7 @@ import pytest
 from node_manager.client import firewall, watchdog
 from node_manager.client.domain.container import NETWORK
 from node_manager.client.engine.translate import is_made_meanwhile, network_options
+from platform_initializer.steps import guards
 
 
 def content_of(files, path):
@@ -37,8 +38,7 @@ def test_units_run_the_scripts_that_are_installed(package):
     assert runs
     assert set(runs) <= paths
     assert ["systemctl", "enable", module.UNIT] in module.commands_after_files()
-    (removal,) = [command for command in module.commands_to_remove() if command[0] == "rm"]
-    assert paths <= set(removal)
+    assert paths <= set(guards.REMOVE.split())
 
 
 @pytest.mark.parametrize("files", [firewall.files_to_install([]), watchdog.files_to_install()])
@@ -51,7 +51,7 @@ def test_scripts_are_sound_posix_shell(files):
 def test_a_stop_of_the_unit_leaves_the_rules_for_apps_that_go_on():
     unit = content_of(firewall.files_to_install([]), f"/etc/systemd/system/{firewall.UNIT}")
     assert "ExecStop" not in unit
-    assert ["/bin/sh", "/usr/local/lib/rota/firewall.sh", "remove"] in firewall.commands_to_remove()
+    assert "/bin/sh /usr/local/lib/rota/firewall.sh remove" in guards.REMOVE
 
 
 @pytest.mark.parametrize("uid", [0, 10001])
