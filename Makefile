@@ -55,7 +55,7 @@ test-unit: setup ## rules, no I/O
 test-service: setup ## services on fakes
 	$(call layer,service,$(IN_PAIRS))
 
-test-contract: setup docker images ## fakes and real doors under one suite
+test-contract: setup docker lxcfs images ## fakes and real doors under one suite
 	$(call layer,contract,$(ON_SERVERS))
 
 test-simulation: setup ## all services in one process, seeded faults

@@ -56,7 +56,7 @@ class DockerMaker:
             authorized_key=self._public_key,
             cpus=float(wanted.pool.cpus),
             memory=str(wanted.pool.memory),
-            lxcfs=Path(LXCFS, "proc/stat").exists(),
+            lxcfs=_lxcfs_serves(Path(LXCFS, "proc/stat")),
             labels={MARK_PLATFORM: self._platform, MARK_MACHINE: wanted.name},
         )
         _docker(*machine_run_args(run)[1:], machine=wanted.name)
@@ -85,6 +85,20 @@ class DockerMaker:
         ).strip()
         fingerprint = fingerprint_of(done.stdout)
         return Machine(wanted.name, address, self._login, fingerprint, dict(wanted.pool.labels))
+
+
+def _lxcfs_serves(sample: Path) -> bool:
+    """Tell whether machines can have their own view of /proc; False where there is no lxcfs."""
+    try:
+        sample.read_bytes()
+    except FileNotFoundError:
+        return False
+    except OSError as error:  # its server died: the mount stands, and Docker would refuse it
+        raise MachineError(Failure(
+            "this host", "making machines", f"lxcfs does not serve {sample}: {error.strerror}",
+            next_step="scripts/ensure-lxcfs.sh",
+        )) from error  # fmt: skip
+    return True
 
 
 def _docker(*arguments: str, machine: str = "this host") -> str:

@@ -55,6 +55,7 @@ def seed_maker(folder: Path) -> Callable[[str], Seed]:
 
 def docker_bench(folder: Path) -> Iterator[Bench]:
     servers.ensure_image("machine")
+    subprocess.run([servers.REPOSITORY / "scripts/ensure-lxcfs.sh"], check=True)
     platform = f"test-{secrets.token_hex(3)}"
     store = SecretStore(folder / "secrets.json")
     store.complete()
