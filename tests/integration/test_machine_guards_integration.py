@@ -1,55 +1,34 @@
 """The firewall and the watchdog on a machine of its own, installed as the initializer does it."""
 
-import secrets
 import subprocess
-import time
 from datetime import timedelta
 
 import pytest
 
 from node_manager.client import firewall, watchdog
-from node_manager.client.domain.attempt import Status
-from node_manager.client.domain.container import Owner, Policy, plan_container
 from node_manager.client.engine.docker_engine import DockerEngine
 from platform_initializer.steps import guards
 from tests.support import servers
-from tests.support.clients import now, start_of
+from tests.support.clients import now
+from tests.support.containers import Containers
 from tests.support.machines import docker_machine
 
 METADATA = "169.254.169.254"
 
 
-class Jobs:
+class Jobs(Containers):
     """Jobs on that machine, as its client would make them."""
 
     def __init__(self, machine):
-        self.owner = Owner("test", f"test-{secrets.token_hex(4)}")
-        self.engine = DockerEngine(self.owner, machine.socket)
-
-    def start(self, image, *command, **fields):
-        start = start_of(self.owner.node_id, f"{self.owner.node_id}-{secrets.token_hex(2)}.0",
-                         *command, image=image, **fields)
-        made = plan_container(start, self.owner, Policy())
-        self.engine.create(made)
-        self.engine.start(made.name)
-        return made.name
-
-    def wait(self, name, timeout_s=60):
-        until = time.monotonic() + timeout_s
-        while time.monotonic() < until:
-            seen = self.engine.inspect(name)
-            if seen.status is Status.EXITED:
-                return seen
-            time.sleep(0.05)
-        raise AssertionError(f"{name} runs still")
+        super().__init__(lambda owner: DockerEngine(owner, machine.socket))
 
     def reached(self, **targets):
         """Return the targets that an application reaches."""
-        name = self.start("rota/probe:dev", "attack", *(
+        name = self.start("attack", *(
             f"{target}={address}" for target, address in targets.items()),
-            spec={"memory_bytes": 256 << 20})
+            image="rota/probe:dev", spec={"memory_bytes": 256 << 20})
         self.wait(name)
-        output = b"".join(self.engine.logs(name, tail=None, follow=False)).decode()
+        output = self.output(name)
         assert output.count("reaches") == len(targets)
         return {line.split()[-1] for line in output.splitlines() if "SUCCEEDED reaches" in line}
 
@@ -78,7 +57,7 @@ def address_of(container):
 
 def test_no_way_from_an_app_to_the_platform(machine, jobs, kafka_server, mysql_server):
     kafka, mysql = address_of(kafka_server.container), address_of(mysql_server.container)
-    neighbour = jobs.start("rota/demo-app:dev", "forever")
+    neighbour = jobs.start("forever")
     inside = machine.run("docker", "inspect", "-f",
                          '{{(index .NetworkSettings.Networks "rota-apps").IPAddress}}', neighbour)
     gateway = machine.run("docker", "network", "inspect", "-f",
@@ -122,7 +101,7 @@ def test_the_watchdog_unit_keeps_deadlines_with_no_client(machine, jobs):
     machine.install(watchdog.files_to_install(), watchdog.commands_after_files())
     assert machine.run("systemctl", "is-enabled", watchdog.UNIT) == "enabled"
     stop_at = now() + timedelta(seconds=8)
-    name = jobs.start("rota/demo-app:dev", "forever", stop_at=stop_at)
+    name = jobs.start("forever", stop_at=stop_at)
     late = jobs.wait(name).ended_at - stop_at
     assert timedelta(0) <= late <= timedelta(seconds=2.5)
     assert machine.shell(f"test -f /run/rota-client/{watchdog.ALIVE} && stat -c %u /run/rota-client") == "10001"
@@ -133,7 +112,7 @@ def test_the_watchdog_outlives_a_restart_of_docker_and_its_own_death(machine, jo
     machine.run("systemctl", "kill", "-s", "KILL", watchdog.UNIT)
     machine.run("systemctl", "restart", "docker")
     stop_at = now() + timedelta(seconds=8)
-    name = jobs.start("rota/demo-app:dev", "forever", stop_at=stop_at)
+    name = jobs.start("forever", stop_at=stop_at)
     assert jobs.wait(name).ended_at - stop_at <= timedelta(seconds=2.5)
     machine.run("sh", "-euc", guards.REMOVE)
     assert not machine.shell("ls /etc/systemd/system | grep rota-watchdog || true")

@@ -9,57 +9,30 @@ from pathlib import Path
 
 import pytest
 
-from node_manager.client.domain.attempt import Status
 from node_manager.client.domain.container import (
     LOG_FILE_BYTES,
     LOG_FILES,
-    Owner,
-    Policy,
-    plan_container,
 )
-from node_manager.client.engine.docker_engine import DockerEngine
 from tests.support import servers
-from tests.support.clients import inspect, remove_containers_of, start_of
+from tests.support.clients import inspect
+from tests.support.containers import Containers
 
 MIB = 1024 * 1024
 LEAST_ATTACKS = 25
 
 
-class Jail:
+class Jail(Containers):
     """Runs the probe as a job without any policy of its own."""
 
-    def __init__(self):
-        self.image = servers.ensure_image("probe")
-        self.owner = Owner("test", f"test-{secrets.token_hex(4)}")
-        self.engine = DockerEngine(self.owner)
+    image = "rota/probe:dev"
 
     def start(self, *command, **spec):
-        start = start_of(self.owner.node_id, f"{self.owner.node_id}-{secrets.token_hex(2)}.0",
-                         *command, image=self.image, spec=spec)
-        made = plan_container(start, self.owner, Policy())
-        self.engine.create(made)
-        self.engine.start(made.name)
-        return made.name
-
-    def wait(self, name, timeout_s=60):
-        until = time.monotonic() + timeout_s
-        while time.monotonic() < until:
-            seen = self.engine.inspect(name)
-            if seen.status is Status.EXITED:
-                return seen
-            time.sleep(0.05)
-        raise AssertionError(f"{name} runs still: {self.output(name)[-500:]}")
-
-    def output(self, name):
-        return b"".join(self.engine.logs(name, tail=None, follow=False)).decode()
-
-    def close(self):
-        self.engine.close()
-        remove_containers_of(self.owner.node_id)
+        return super().start(*command, image=self.image, spec=spec)
 
 
 @pytest.fixture(scope="module")
 def jail():
+    servers.ensure_image("probe")
     made = Jail()
     yield made
     made.close()

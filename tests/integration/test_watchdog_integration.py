@@ -12,46 +12,17 @@ import pytest
 
 from node_manager.client import watchdog
 from node_manager.client.domain.attempt import Status
-from node_manager.client.domain.container import Owner, Policy, plan_container
-from node_manager.client.engine.docker_engine import DockerEngine
 from tests.support import servers
-from tests.support.clients import inspect, now, remove_containers_of, start_of
+from tests.support.clients import inspect, now
+from tests.support.containers import Containers
 
 SCRIPT = str(servers.REPOSITORY / "node_manager/client/watchdog/watchdog.sh")
 
 
-class Machine:
-    """Containers as the client makes them, and nobody but the watchdog to look after them."""
-
-    def __init__(self):
-        servers.ensure_image("demo-app")
-        self.owner = Owner("test", f"test-{secrets.token_hex(4)}")
-        self.engine = DockerEngine(self.owner)
-
-    def run(self, name, *command, **fields):
-        start = start_of(self.owner.node_id, f"{self.owner.node_id}-{name}.0", *command, **fields)
-        made = plan_container(start, self.owner, Policy())
-        self.engine.create(made)
-        self.engine.start(made.name)
-        return made.name
-
-    def wait_for_end(self, name, timeout_s=20):
-        until = time.monotonic() + timeout_s
-        while time.monotonic() < until:
-            seen = self.engine.inspect(name)
-            if seen.status is Status.EXITED:
-                return seen
-            time.sleep(0.05)
-        raise AssertionError(f"{name} runs still")
-
-    def close(self):
-        self.engine.close()
-        remove_containers_of(self.owner.node_id)
-
-
 @pytest.fixture
 def machine():
-    made = Machine()
+    servers.ensure_image("demo-app")
+    made = Containers()
     yield made
     made.close()
 
@@ -71,11 +42,11 @@ def watching(tmp_path, **extra):
 
 def test_it_stops_at_the_deadline_and_leaves_others_alone(machine, tmp_path):
     stop_at = now() + timedelta(seconds=8)
-    due = machine.run("due", "forever", stop_at=stop_at)
-    later = machine.run("later", "forever", stop_at=now() + timedelta(hours=1))
-    endless = machine.run("endless", "forever")
+    due = machine.start("forever", stop_at=stop_at)
+    later = machine.start("forever", stop_at=now() + timedelta(hours=1))
+    endless = machine.start("forever")
     with watching(tmp_path):
-        ended = machine.wait_for_end(due)
+        ended = machine.wait(due)
         assert timedelta(0) <= ended.ended_at - stop_at <= timedelta(seconds=2.5)
         assert ended.exit_code == 0  # its stop signal, not SIGKILL
         for name in (later, endless):
@@ -85,29 +56,29 @@ def test_it_stops_at_the_deadline_and_leaves_others_alone(machine, tmp_path):
 
 def test_what_ignores_its_signal_is_killed_after_its_grace(machine, tmp_path):
     stop_at = now() + timedelta(seconds=3)
-    deaf = machine.run("deaf", "ignore-term", stop_at=stop_at, spec={"grace_s": 2})
+    deaf = machine.start("ignore-term", stop_at=stop_at, spec={"grace_s": 2})
     with watching(tmp_path):
-        ended = machine.wait_for_end(deaf)
+        ended = machine.wait(deaf)
     assert ended.exit_code == 137
     assert timedelta(seconds=2) <= ended.ended_at - stop_at <= timedelta(seconds=2 + 2.5)
 
 
 def test_it_enforces_a_timeout(machine, tmp_path):
-    slow = machine.run("slow", "forever", spec={"timeout_s": 3})
+    slow = machine.start("forever", spec={"timeout_s": 3})
     with watching(tmp_path):
-        ended = machine.wait_for_end(slow)
+        ended = machine.wait(slow)
     assert timedelta(seconds=3) <= ended.ended_at - ended.started_at <= timedelta(seconds=6.5)
 
 
 def test_it_gives_no_second_signal_where_the_client_is_alive(machine, tmp_path):
     stop_at = now() + timedelta(seconds=3)
-    deaf = machine.run("deaf", "ignore-term", stop_at=stop_at, spec={"grace_s": 5})
+    deaf = machine.start("ignore-term", stop_at=stop_at, spec={"grace_s": 5})
     with watching(tmp_path) as log:
         time.sleep(max(0.0, (stop_at - now()).total_seconds()))
         machine.engine.signal(deaf, "SIGTERM")  # as the client does
-        ended = machine.wait_for_end(deaf)
-        output = b"".join(machine.engine.logs(deaf, tail=None, follow=False))
-    assert output.count(b"event=signal") == 1
+        ended = machine.wait(deaf)
+        output = machine.output(deaf)
+    assert output.count("event=signal") == 1
     assert ended.exit_code == 137  # the client died within the grace: the watchdog sees to the end
     assert ended.ended_at - stop_at <= timedelta(seconds=5 + 4.5)
     assert "stop container" not in log.read_text()
@@ -125,16 +96,16 @@ def test_a_clock_that_jumps_by_an_hour_ends_nothing_early_and_what_is_due_on_tim
     fake.parent.mkdir()
     fake.write_text(FAKE_DATE.replace("{jump}", str(jump)))
     fake.chmod(0o755)
-    later = machine.run("later", "forever", stop_at=now() + timedelta(minutes=30))
+    later = machine.start("forever", stop_at=now() + timedelta(minutes=30))
     stop_at = now() + timedelta(seconds=9)
-    due = machine.run("due", "forever", stop_at=stop_at)
+    due = machine.start("forever", stop_at=stop_at)
     with watching(tmp_path, PATH=f"{fake.parent}:{os.environ['PATH']}"):
         until = time.monotonic() + 10
         while not (tmp_path / "alive").exists() and time.monotonic() < until:
             time.sleep(0.05)
         time.sleep(1)  # one look with the right time
         jump.write_text("3600")
-        ended = machine.wait_for_end(due)
+        ended = machine.wait(due)
         assert timedelta(0) <= ended.ended_at - stop_at <= timedelta(seconds=3)
         assert machine.engine.inspect(later).status is Status.RUNNING
 
@@ -146,9 +117,9 @@ def test_nonsense_in_labels_stops_neither_it_nor_the_container(machine, tmp_path
     argv = [word for key, value in labels.items() for word in ("--label", f"io.rota.{key}={value}")]
     subprocess.run(["docker", "run", "-d", "--name", name, *argv, "rota/demo-app:dev", "forever"],
                    check=True, capture_output=True)
-    due = machine.run("due", "forever", stop_at=now() + timedelta(seconds=2))
+    due = machine.start("forever", stop_at=now() + timedelta(seconds=2))
     with watching(tmp_path):
-        machine.wait_for_end(due)
+        machine.wait(due)
     assert inspect(name)["State"]["Running"]
     assert not (tmp_path / "trap").exists()
 
@@ -159,9 +130,9 @@ def test_containers_that_are_not_jobs_are_left_alone(machine, tmp_path):
         ["docker", "run", "-d", "--name", name, "--label", f"io.rota.node={machine.owner.node_id}",
          "--label", "io.rota.deadline=2026-01-01T00:00:00Z", "rota/demo-app:dev", "forever"],
         check=True, capture_output=True)
-    due = machine.run("due", "forever", stop_at=now() + timedelta(seconds=2))
+    due = machine.start("forever", stop_at=now() + timedelta(seconds=2))
     with watching(tmp_path):
-        machine.wait_for_end(due)
+        machine.wait(due)
     assert inspect(name)["State"]["Running"]
 
 
