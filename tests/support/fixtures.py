@@ -1,6 +1,7 @@
-"""The real servers as pytest fixtures: Kafka for a whole session, a database server for each module.
+"""The real servers as pytest fixtures, of each one for a module.
 
-What one module leaves in a database (its tables, its users) is nothing another has to know.
+What one module leaves in them (tables, users, records) is nothing another has to know, in whatever
+order and on whichever worker they run.
 A test folder's conftest.py imports those it needs. Nothing here skips: what is absent is built.
 """
 
@@ -11,7 +12,7 @@ import pytest
 from tests.support import servers
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def kafka_server() -> Iterator[servers.KafkaServer]:
     with servers.kafka() as server:
         yield server
