@@ -30,6 +30,9 @@ from common.messages import SERVICE_HEARTBEATS, ServiceHeartbeat, encode, key_of
 
 VERSION = "0.1.0"
 HEARTBEAT_S = 5.0
+BEGIN_WITHIN_S = 0.5
+"""So long at most the loops that come first have the process for themselves."""
+
 STOP_WITHIN_S = 20.0  # of the 25 s that a container runtime is told to wait
 
 _log = logs.logger("lifecycle")
@@ -56,7 +59,8 @@ class Service:
 
     `checks` decide readiness: each returns None when well, else raises or returns what is wrong.
     `figures` are read every 5 s for the heartbeat and /metrics. `close` is called once, after the
-    loops have ended. With a `producer` the service sends its own heartbeats.
+    loops have ended. With a `producer` the service sends its own heartbeats. The loops in `first`
+    begin before the others, which follow once `begun` is set, or after half a second.
     """
 
     loops: Sequence[Loop]
@@ -64,6 +68,8 @@ class Service:
     figures: Mapping[str, Callable[[], float]] = field(default_factory=dict)
     close: Callable[[], object] = lambda: None
     producer: Producer | None = None
+    first: Sequence[Loop] = ()
+    begun: threading.Event = field(default_factory=threading.Event)
 
 
 def run(
@@ -119,7 +125,9 @@ class _Process:
             beat = _Heartbeat(context, service, self._health, self._started_at)
             loops.append(every(HEARTBEAT_S, "heartbeat", beat.send))
         loops += service.loops
-        self._runners = [LoopRunner(loop, context.clock, self._exit) for loop in loops]
+        self._first = self._runners_of(service.first)
+        self._others = self._runners_of(loops)
+        self._runners = [*self._first, *self._others]
 
     def run(self) -> int:
         settings = self._context.settings
@@ -134,12 +142,22 @@ class _Process:
             stack.callback(server.shutdown)
             self._heed_signals()
             _log.info("service_started", version=VERSION, health_port=server.server_address[1])
-            for runner in self._runners:
-                runner.thread.start()
+            self._begin()
             self._context.stopping.wait()
             self._stop_loops()
         _log.info("service_stopped", exit_code=self._exit_code)
         return self._exit_code
+
+    def _begin(self) -> None:
+        for runner in self._first:
+            runner.thread.start()
+        if self._first:
+            self._service.begun.wait(BEGIN_WITHIN_S)
+        for runner in self._others:
+            runner.thread.start()
+
+    def _runners_of(self, loops: Sequence[Loop]) -> list[LoopRunner]:
+        return [LoopRunner(loop, self._context.clock, self._exit) for loop in loops]
 
     def _heed_signals(self) -> None:
         if threading.current_thread() is threading.main_thread():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -14,7 +15,7 @@ from common.db.clock import DisciplinedClock, database_now
 from common.db.mysql import MySqlDatabase
 from common.db.queries import load_queries
 from common.heartbeat import HeartbeatMonitor
-from common.lifecycle import Context, Loop, Service, every, forever, run
+from common.lifecycle import Context, Every, Loop, Service, every, forever, run
 from common.messages import APP_INSTANCES, JOB_EVENTS
 from scheduler.announcing import EVERY_S, Announcer
 from scheduler.auditor import Auditor
@@ -23,7 +24,7 @@ from scheduler.forgetting import KEEP_DAYS, Forgetting
 from scheduler.intake import Intake
 from scheduler.leases import LEASE_S
 from scheduler.outbox import SWEEP_S
-from scheduler.service import PREPARE_PAUSE_S, Scheduler
+from scheduler.service import NOT_NOW_S, PREPARE_PAUSE_S, Scheduler
 
 GROUP = "scheduler"
 GC_THRESHOLDS = (10_000, 5_000, 10)
@@ -85,8 +86,9 @@ def build(context: Context) -> Service:
     """Put the scheduler together."""
     parts = Parts(context)
     scheduler, clock = parts.scheduler, parts.clock
-    syncing = every(5.0, "clock", clock.sync)
-    firing = every(5.0, "firing", scheduler.tick)
+    begun = threading.Event()
+    firing = every(5.0, "firing", partial(_fire, scheduler, begun))
+    syncing = every(5.0, "clock", partial(_sync, clock, firing))
     scheduler.wake = firing.wake
     sweeping = every(SWEEP_S, "sweep", scheduler.outbox.sweep_if_idle)
 
@@ -107,7 +109,9 @@ def build(context: Context) -> Service:
     scheduler.is_reconciled = parts.events.caught_up
     figures = scheduler.figures() | {"ledger_imbalance": lambda: parts.auditor.imbalance}
     return Service(
-        loops=[*_loops(parts), sweeping, syncing, firing],
+        first=_first_loops(parts, syncing, firing),
+        begun=begun,
+        loops=[*_loops(parts), sweeping],
         checks={"mysql": parts.database.ping, "kafka": partial(parts.bus.ping, 3.0)},
         figures=figures,
         close=parts.close,
@@ -115,11 +119,36 @@ def build(context: Context) -> Service:
     )
 
 
-def _loops(parts: Parts) -> list[Loop]:
-    scheduler, outbox = parts.scheduler, parts.scheduler.outbox
+def _sync(clock: DisciplinedClock, firing: Every) -> None:
+    """Ask the database for the time; who waited for that fires at once."""
+    was_trusted = clock.is_trusted()
+    clock.sync()
+    if not was_trusted:
+        firing.wake()
+
+
+def _fire(scheduler: Scheduler, begun: threading.Event) -> float:
+    """Do what is due; once nothing is overdue any more, the other loops may begin."""
+    wait_s = scheduler.tick()
+    if wait_s not in {0.0, NOT_NOW_S} and not len(scheduler.resident.backlog):
+        begun.set()
+    return wait_s
+
+
+def _first_loops(parts: Parts, syncing: Loop, firing: Loop) -> list[Loop]:
+    """List what an overdue start waits for; the others would only be in its way."""
+    outbox, leases = parts.scheduler.outbox, parts.scheduler.leases
     return [
-        every(scheduler.leases.ttl_s / 4, "leases", parts.hold_shards),
+        every(leases.ttl_s / 4, "leases", parts.hold_shards),
+        syncing,
+        firing,
         forever("outbox", outbox.run_once, outbox.nudge),
+    ]
+
+
+def _loops(parts: Parts) -> list[Loop]:
+    scheduler = parts.scheduler
+    return [
         every(PREPARE_PAUSE_S, "prepare", scheduler.prepare),
         every(1.0, "kills", lambda: _none(scheduler.send_kills())),
         every(EVERY_S, "announce", parts.announcer.run_once),

@@ -17,7 +17,7 @@ from itertools import count
 
 from prometheus_client import Counter
 
-from common.bus import Pending, Producer
+from common.bus import BusUnavailableError, Pending, Producer, UnknownTopicError
 from common.clock import Clock
 from common.db import Database
 from common.failpoints import failpoint
@@ -69,6 +69,7 @@ class Outbox:
     _queueing: threading.Lock = field(default_factory=threading.Lock)
     _swept_at: float = float("-inf")
     _sent_at: float = float("-inf")
+    _was_connected: bool = False
 
     def expect(self, job_ids: Iterable[str]) -> None:
         """Leave these rows, about to be committed, to `add`: no sweep sends them as well."""
@@ -101,6 +102,8 @@ class Outbox:
 
     def run_once(self) -> float:
         """Wait until something is to be sent, and send it; a loop's round."""
+        if not self._was_connected:
+            self._connect()
         self._woken.wait(self._rest_s())
         self._woken.clear()
         if self._rest_s() <= 0.0:
@@ -182,6 +185,14 @@ class Outbox:
             _kills_failed.inc()
             _log.error("kill_failed", job_id=job_id, sent=KILLS_BEFORE_ALARM)
         return len(rows)
+
+    def _connect(self) -> None:
+        """Open the way to Kafka before there is something to send; in vain is no harm."""
+        self._was_connected = True
+        try:
+            self.producer.send_all(JOB_COMMANDS, [])
+        except (BusUnavailableError, UnknownTopicError) as error:
+            _log.info("not_connected_yet", error=str(error))
 
     def _rest_s(self) -> float:
         """Return how long there is nothing to send; at most a second."""

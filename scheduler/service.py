@@ -27,6 +27,7 @@ from scheduler.resident import AHEAD, DOWN_AFTER, HORIZON, Resident
 from scheduler.store import Definitions
 
 BATCH = 1000
+FIRST_BATCH = 100  # after a start the first commands do not wait for a thousand rows
 IDLE_S = 5.0
 NOT_NOW_S = 0.2
 CATCH_UP_A_SECOND = 10_000
@@ -42,10 +43,9 @@ __all__ = ["LeaseLostError", "Scheduler"]
 class Scheduler:
     """The agenda, guarded by `lock`; every public method takes it.
 
-    `wake` and `wake_outbox` are called when there is something to do for those loops, `on_fired`
-    when commands were added to the outbox (which knows that itself where it has a thread);
-    `may_fire` tells whether the clock can be trusted, `is_reconciled` whether all that deployments
-    said before our start is in the ledger.
+    `wake` and `wake_outbox` are called when those loops have something to do, `on_fired` when
+    commands were added to the outbox (it knows itself where it has a thread); `may_fire` tells if
+    the clock can be trusted, `is_reconciled` if all said before our start is in the ledger.
     """
 
     def __init__(self, database: Database, producer: Producer, clock: Clock, replica: str) -> None:
@@ -66,8 +66,8 @@ class Scheduler:
         self._clock = clock
         self._last_tick: datetime | None = None
         self._gained: frozenset[int] = frozenset()
-        self._is_stale = False
-        self._is_busy = False
+        self._is_stale = self._is_busy = False
+        self._batch = BATCH
         self._recovered_at = float("-inf")
         self._caught_up_at = float("-inf")
 
@@ -96,6 +96,7 @@ class Scheduler:
             self.resident.take_over(frozenset(gained), self.shards, now)
             for row in live:
                 self.resident.plan_stop(row)
+            self._batch = FIRST_BATCH
             self._recovered_at = self._clock.monotonic()
             _log.info("recovered", stops=len(live), shards=len(self.shards))
         self.wake()
@@ -108,12 +109,13 @@ class Scheduler:
             now = self._clock.now()
             self._notice_downtime(now)
             is_loaded = self._load(now)
-            entries = self.resident.take_due(now, BATCH)
-            entries += self._take_missed(now, BATCH - len(entries))
-            self._is_busy = len(entries) == BATCH
+            entries = self.resident.take_due(now, self._batch)
+            entries += self._take_missed(now, self._batch - len(entries))
+            self._is_busy = len(entries) == self._batch
             self._carry_out(entries, now)
+            self._batch = BATCH
             self._last_tick = now
-            return self._wait_s(now) if is_loaded and len(entries) < BATCH else 0.0
+            return self._wait_s(now) if is_loaded and not self._is_busy else 0.0
 
     def prepare(self) -> float:
         """Make some of the due times ready that come next; return the seconds to rest.
@@ -186,7 +188,7 @@ class Scheduler:
         self.follow(ending)
 
     def leave(self) -> None:
-        """Give the shards back, so that another replica need not wait for their leases."""
+        """Give the shards back: another replica need not wait for their leases."""
         try:
             with self.lock:
                 self.outbox.mark_sent()

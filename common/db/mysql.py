@@ -170,7 +170,14 @@ def _answers(connection: Connection) -> bool:
 
 
 def _row(names: Sequence[str], values: Sequence[Any]) -> Row:
-    return {name: _aware(value) for name, value in zip(names, values, strict=True)}
+    return {
+        name: _aware(value) if type(value) in _TRANSLATED else value
+        for name, value in zip(names, values, strict=True)
+    }
+
+
+_TRANSLATED = frozenset({datetime, bytearray, memoryview})
+"""Asked of every value there is: a call for each would take longer than the reading itself."""
 
 
 def _aware(value: Any) -> Any:

@@ -168,3 +168,37 @@ def test_wait_for_gives_up_when_stopped():
         raise BusUnavailableError
 
     assert not lifecycle.wait_for(check, stopping, pause_s=0)
+
+
+def test_the_others_wait_until_what_comes_first_says_it_has_begun():
+    begun, order = threading.Event(), []
+
+    def build(context):
+        def first():
+            order.append("first")
+            begun.set()
+
+        def other():
+            order.append("other")
+            context.stopping.set()
+
+        return lifecycle.Service(
+            first=[lifecycle.every(1, "first", first)],
+            loops=[lifecycle.every(1, "other", other)],
+            begun=begun,
+        )
+
+    assert run(build) == 0
+    assert order == ["first", "other"]
+
+
+def test_the_others_begin_though_what_comes_first_never_does(monkeypatch):
+    monkeypatch.setattr("common.lifecycle.BEGIN_WITHIN_S", 0.01)
+
+    def build(context):
+        first = [lifecycle.every(1, "first", lambda: None)]
+        return lifecycle.Service(
+            first=first, loops=[lifecycle.every(1, "other", context.stopping.set)]
+        )
+
+    assert run(build) == 0

@@ -428,3 +428,13 @@ def test_the_auditor_finds_what_is_missing(world: World) -> None:
     world.run("delete_job", job=SECOND)
     world.auditor.run_once()
     assert world.auditor.imbalance == 1
+
+
+def test_after_a_restart_the_first_starts_go_out_before_the_many(world: World) -> None:
+    world.apply("".join(instance(f"i{number}", overlap="allow") for number in range(150)))
+    world.clock.advance(timedelta(seconds=10))
+    again = world.start()
+    again.scheduler.tick()
+    assert len(again.commands()) == 100
+    again.scheduler.tick()
+    assert len(again.commands()) == 150
