@@ -141,7 +141,7 @@ class Process:
             except Crash:
                 self.die()
                 return
-        for loop in life.service.loops:
+        for loop in [*life.service.first, *life.service.loops]:
             _unblock(loop, world)
             running = Running(self, loop, next(world.numbers), world.soon())
             if isinstance(loop, Every):
