@@ -115,12 +115,12 @@ class Firer:
                 commands = list(fired.commands())
                 self.outbox.expect(command.job_id for command in commands)
                 failpoint("scheduler.before_commit")
+            failpoint("scheduler.after_commit")
         except Exception as error:
             self.outbox.give_up(command.job_id for command in commands)
             if isinstance(error, DatabaseUnavailableError):
                 self.on_doubt()
             raise
-        failpoint("scheduler.after_commit")
         self.outbox.add(commands)
         return fired
 

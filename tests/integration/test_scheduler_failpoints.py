@@ -1,8 +1,7 @@
-"""Every failpoint of the scheduler, frozen, on real MySQL and Kafka.
+"""Every failpoint of the scheduler, frozen or failing, on real MySQL and Kafka.
 
 All at once, one replica each, so that it costs little: whoever holds a shard suffers at its own step.
-That each is also killed at its step, and comes back, is in `test_scheduler_process`; that it fails
-there is tried in the simulation only.
+That each is also killed at its step, and comes back, is in `test_scheduler_process`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from tests.support.scheduler_process import Platform, Process, eventually, platf
 FAILPOINTS = [name for name in all_failpoints() if name.startswith("scheduler.")]
 NAMES = [f"i{number}" for number in range(32)]
 STOPPED = "  - {{id: {name}, overlap: allow, schedule: {{start: {start!r}, interval: 2s, duration: 1s}}}}\n"
-ENDED = "  - {{id: {name}, schedule: {{start: {start!r}}}}}\n"
+ENDED = "  - {{id: {name}, overlap: allow, schedule: {{start: {start!r}, interval: 2s}}}}\n"
 
 
 @pytest.fixture
@@ -32,9 +31,8 @@ def platform(
         yield platform
 
 
-def begin(platform: Platform) -> list[Process]:
-    """Start a replica for each failpoint once the shards are to be shared, and one without."""
-    platform.replica("healthy").start()
+def begin(platform: Platform, act: str) -> list[Process]:
+    """Start a replica for each failpoint."""
     platform.apply(
         each_second(*NAMES)
         + "".join(STOPPED.format(name=f"stop-{name}", start="{start}") for name in NAMES)
@@ -42,13 +40,13 @@ def begin(platform: Platform) -> list[Process]:
         is_told=False,
     )
     return [
-        platform.replica(name.removeprefix("scheduler.")).start(f"{name}:freeze@2")
+        platform.replica(name.removeprefix("scheduler.")).start(f"{name}:{act}@2")
         for name in FAILPOINTS
     ]
 
 
 def report_ends(platform: Platform, told: set[str]) -> None:
-    """Let what ran once have ended, so that every replica hears of an end."""
+    """Let what was started have ended, so that every replica hears of an end, and again."""
     for start in platform.starts():
         if start.instance_id.startswith("end-") and start.job_id not in told:
             told.add(start.job_id)
@@ -66,17 +64,32 @@ def assert_all_is_well(platform: Platform, told: set[str]) -> None:
     # one whose time was over before its start was sent is not started any more
     eventually(lambda: all(job.startswith("stop-") for job in unpublished(platform)), 40)
     assert_in_order(platform, set(NAMES), 4)
-    rows = {row["job_id"]: row["state"] for row in platform.jobs()}
     report_ends(platform, told)
+    rows = {row["job_id"]: row["state"] for row in platform.jobs()}
     assert {rows[job_id] for job_id in told} <= {"SUCCEEDED", "QUEUED"}
 
 
 def test_nothing_is_lost_or_double_where_replicas_freeze_at_every_step(platform: Platform) -> None:
     told: set[str] = set()
-    processes = begin(platform)
+    platform.replica("healthy").start()
+    processes = begin(platform, "freeze")
     eventually(lambda: all_frozen(platform, processes, told), 60)
     eventually(lambda: platform.replica_holds("healthy", 16), 40)
     for process in processes:
         process.send(signal.SIGCONT)
+    assert_all_is_well(platform, told)
+    assert all(process.is_alive() for process in processes)
+
+
+def not_failed(platform: Platform, processes: list[Process], told: set[str]) -> list[str]:
+    report_ends(platform, told)
+    return [one.replica for one in processes if "a test lets scheduler." not in one.log()]
+
+
+def test_nothing_is_lost_or_double_where_every_step_fails_once(platform: Platform) -> None:
+    """Nobody else may be there: the shards are shared evenly, and the ninth of nine gets none."""
+    told: set[str] = set()
+    processes = begin(platform, "error")
+    eventually(lambda: not not_failed(platform, processes, told), 60)
     assert_all_is_well(platform, told)
     assert all(process.is_alive() for process in processes)

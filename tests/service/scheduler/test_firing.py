@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from common.failpoints import FailpointError
 from common.jobs import JobState
 from common.messages import DeploymentState, KillJob
 from scheduler.service import LeaseLostError
@@ -438,3 +439,22 @@ def test_after_a_restart_the_first_starts_go_out_before_the_many(world: World) -
     assert len(again.commands()) == 100
     again.scheduler.tick()
     assert len(again.commands()) == 150
+
+
+def test_a_start_whose_round_fails_right_after_its_commit_is_sent_by_the_sweep(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(name: str) -> None:
+        if name == "scheduler.after_commit":
+            raise FailpointError
+
+    world.apply(EVERY_10)
+    world.clock.advance(timedelta(seconds=10))
+    world.scheduler.hold_shards()
+    with monkeypatch.context() as patch:
+        patch.setattr("common.failpoints.hook", fail)
+        with pytest.raises(FailpointError):
+            world.scheduler.tick()
+    assert world.commands() == []
+    world.scheduler.outbox.sweep()
+    assert [start.job_id for start in world.commands()] == [FIRST]
