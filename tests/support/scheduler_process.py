@@ -60,6 +60,7 @@ class Process:
     replica: str
     health_port: int = field(default_factory=servers.free_port)
     process: subprocess.Popen[bytes] | None = None
+    module: str = "scheduler"
 
     def start(self, failpoint: str = "", **settings: str) -> Process:
         environment = {
@@ -70,7 +71,7 @@ class Process:
         log = self.platform.folder / f"{self.replica}.log"
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "scheduler"], env=environment, stdout=out, stderr=out,
+                [sys.executable, "-m", self.module], env=environment, stdout=out, stderr=out,
                 cwd=self.platform.folder,
             )  # fmt: skip
         return self

@@ -1,0 +1,108 @@
+"""Poison on its topics, a stepped clock, all of them dead: the scheduler as a process on real MySQL and Kafka."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from common.bus import Record
+from common.messages import (
+    APP_INSTANCES,
+    JOB_EVENTS,
+    SERVICE_HEARTBEATS,
+    InstanceChanged,
+    dead_letter_of,
+    encode,
+)
+from tests.integration.test_scheduler_process import assert_in_order, each_second
+from tests.support import servers
+from tests.support.scheduler_process import Platform, eventually, now, platform_on
+
+POISON = (
+    b"{no JSON", b"\xff\xfe", b"x" * 900_000,
+    b'{"type": "InstanceChanged", "version": 999, "instance_id": "a"}', b"[]", b"",
+)  # fmt: skip
+READ = (APP_INSTANCES, JOB_EVENTS, SERVICE_HEARTBEATS)
+
+
+@pytest.fixture
+def platform(
+    mysql_server: servers.SqlServer, kafka_server: servers.KafkaServer, tmp_path: Path
+) -> Iterator[Platform]:
+    with platform_on(mysql_server, kafka_server, tmp_path) as platform:
+        yield platform
+
+
+def dead(platform: Platform, topic: str) -> list[Record]:
+    letter = dead_letter_of(topic)
+    consumer = platform.bus.consumer(None)
+    consumer.assign(platform.bus.partitions_of(letter))
+    found: list[Record] = []
+    while records := consumer.poll(0.3, 500):
+        found += records
+    consumer.close()
+    return [one for one in found if (one.key or "").startswith("poison")]
+
+
+def test_poison_is_a_dead_letter_and_holds_nobody_up(platform: Platform) -> None:
+    platform.replica("one").start()
+    eventually(lambda: platform.replica_holds("one", 16))
+    platform.apply(each_second("a", "b"))
+    poison = [(topic, value) for topic in READ for value in POISON]
+    poison.append((APP_INSTANCES, encode(InstanceChanged(instance_id="nobody-knows-it"))))
+    sent = [
+        platform.producer.send(topic, f"poison-{number}", value)
+        for number, (topic, value) in enumerate(poison)
+    ]
+    for one in sent:
+        one.wait(10)
+    for topic in READ:
+        count = sum(place == topic for place, _ in poison)
+        eventually(lambda topic=topic, count=count: len(dead(platform, topic)) == count, 10)
+        letters = [json.loads(one.value) for one in dead(platform, topic)]
+        assert all(one["topic"] == topic and one["error"] for one in letters)
+    eventually(lambda: len(platform.starts()) >= 8)
+    assert_in_order(platform, {"a", "b"}, 4)
+
+
+def test_a_stepped_wall_clock_starts_nothing_early_late_or_twice(
+    platform: Platform, tmp_path: Path
+) -> None:
+    clock = tmp_path / "wrong_by_s"
+    clock.write_text("0")
+    one = platform.replica("one")
+    one.module = "tests.support.stepped_clock"
+    one.start(ROTA_TEST_CLOCK_FILE=str(clock))
+    eventually(lambda: platform.replica_holds("one", 16))
+    platform.apply(each_second("a", "b"))
+    eventually(lambda: len(platform.starts()) >= 4)
+    for steps, wrong_by_s in enumerate((3600, -3600), 1):
+        clock.write_text(str(wrong_by_s))
+        stepped, count = now(), len(platform.jobs())
+        eventually(lambda steps=steps: one.log().count("wall_clock_jumped") >= steps, 10)
+        eventually(lambda count=count: len(platform.jobs()) >= count + 6)
+        assert now() - stepped < timedelta(seconds=12)
+    assert_in_order(platform, {"a", "b"}, 8)
+    assert all(row["state"] == "QUEUED" for row in platform.jobs())
+    assert max(row["due"] for row in platform.jobs()) < now() + timedelta(seconds=1)
+
+
+def test_all_replicas_killed_at_once_come_back_and_miss_no_edit(platform: Platform) -> None:
+    replicas = [platform.replica("one").start(), platform.replica("two").start()]
+    eventually(lambda: platform.replica_holds("one", 8) and platform.replica_holds("two", 8))
+    names = {f"i{number}" for number in range(8)}
+    platform.apply(each_second(*sorted(names)))
+    eventually(lambda: len(platform.starts()) >= 16)
+    for replica in replicas:
+        replica.kill()
+    platform.apply(each_second("later"), is_told=False)
+    back = now()
+    for replica in replicas:
+        replica.start()
+    eventually(lambda: [s for s in platform.starts() if s.instance_id == "later"], 30)
+    eventually(lambda: [r for r in platform.jobs() if r["due"] > back + timedelta(seconds=5)], 30)
+    assert_in_order(platform, names, 4)
