@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,10 +11,7 @@ from cli.api import Api
 from cli.errors import CliError, ExitCode
 from cli.options import SETTINGS, Output, Yes, confirm
 from cli.output import Column, Format, print_one, print_rows
-
-_THERE = ["STARTING", "RUNNING", "STOPPING", "UNKNOWN"]
-MOST_NAMED = 5
-MOST_COUNTED = 10_000
+from common.drains import MOST_COUNTED, THERE, impact_of
 
 app = typer.Typer(no_args_is_help=True, help="The machines that run jobs.")
 NodeId = Annotated[str, typer.Argument(metavar="NODE", help="a node's id")]
@@ -62,7 +58,7 @@ def drain(
         raise CliError("choose one of --move and --force", exit_code=ExitCode.USAGE)
     mode = "move" if move else "force" if force else "wait"
     api = _api()
-    jobs = api.items("/jobs", MOST_COUNTED, node=node, state=_THERE)
+    jobs = api.items("/jobs", MOST_COUNTED, node=node, state=[str(state) for state in THERE])
     print(impact_of(node, mode, jobs), file=sys.stderr)
     confirm(f"Drain {node} ({mode})?", yes=yes)
     api.send("POST", f"/nodes/{node}/drain?mode={mode}")
@@ -88,33 +84,6 @@ def remove(node: NodeId, yes: Yes = False) -> None:
     confirm(f"Take {node} out?", yes=yes)
     _api().send("DELETE", f"/nodes/{node}")
     print(f"{node} is taken out", file=sys.stderr)
-
-
-def impact_of(node: str, mode: str, jobs: Sequence[Mapping[str, Any]]) -> str:
-    """Say what a drain does to the jobs that are on a node."""
-    if not jobs:
-        return f"{node} has no jobs now"
-    names = ", ".join(str(job["job_id"]) for job in jobs[:MOST_NAMED])
-    more = f" and {len(jobs) - MOST_NAMED} more" if len(jobs) > MOST_NAMED else ""
-    told = f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'} on {node}: {names}{more}"
-    stops = [str(job["stop_at"]) for job in jobs if job["stop_at"]]
-    ends = f"they go on to their end, {_by_when(len(jobs) - len(stops), stops)}"
-    match mode:
-        case "force":
-            return f"{told}\nall of them are killed"
-        case "move":
-            return (
-                f"{told}\nthose with `on_node_lost: reschedule` begin anew on other nodes; "
-                f"of the others: {ends}"
-            )
-        case _:
-            return f"{told}\n{ends}"
-
-
-def _by_when(endless: int, stops: Sequence[str]) -> str:
-    last = f"at the latest at {max(stops)}" if stops else ""
-    without = f"{endless} of them without a stop time" if endless else ""
-    return " and ".join(part for part in (last, without) if part)
 
 
 def _api() -> Api:

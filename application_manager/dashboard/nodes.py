@@ -16,8 +16,10 @@ from application_manager.api.parts import Parts, PartsDep
 from application_manager.api.problems import ApiError
 from application_manager.dashboard.jobs import shown
 from application_manager.dashboard.render import page, view_of
+from application_manager.ledger import JobFilter, list_jobs
 from application_manager.live import Sample
 from common.db import Row, Transaction
+from common.drains import MOST_COUNTED, THERE, fate_of, who_is_there
 from common.messages import NodeLoad, NodeState
 
 CEILING = 0.9  # over this in either, a node gets nothing (architecture.md, 3)
@@ -34,6 +36,9 @@ _SSH_FIXES = (
     ("refused", "nothing listens on the SSH port: is sshd running?"),
     ("resolve", "the machine's name is not known: check its address in the platform file"),
 )  # fmt: skip
+
+DRAINS = (("wait", "Let its jobs end"), ("move", "Move what can be moved"),
+          ("force", "Kill its jobs"))  # fmt: skip
 
 router = APIRouter(include_in_schema=False)
 
@@ -151,6 +156,24 @@ def node_page(node_id: NodeId, request: Request, parts: PartsDep, actor: Viewer)
     return page(view, "node.html", node=tile, jobs=jobs, chart=chart, fix=fix_for(tile.error))
 
 
+@router.get("/nodes/{node_id}/drain", response_class=HTMLResponse)
+def drain_fragment(
+    node_id: NodeId, request: Request, parts: PartsDep, actor: Viewer
+) -> HTMLResponse:
+    """Tell what each way to drain a node would do to the jobs that are on it now."""
+    view = view_of(request, parts, actor)
+    wanted = JobFilter(node=node_id, states=THERE, limit=MOST_COUNTED)
+    with parts.screens.transaction() as transaction:
+        if all(tile.node_id != node_id for tile in all_tiles(transaction, parts, view.now)):
+            raise ApiError(404, "no_such_node", f"there is no node {node_id!r}")
+    with parts.database.transaction() as transaction:
+        found = list_jobs(transaction, wanted)
+    jobs = [{**job, "stop_at": _short(job["stop_at"])} for job in found]
+    modes = [(mode, word, fate_of(mode, jobs)) for mode, word in DRAINS]
+    return page(view, "drain.html", node_id=node_id, told=who_is_there(node_id, jobs),
+                modes=modes, count=len(jobs))  # fmt: skip
+
+
 def all_tiles(transaction: Transaction, parts: Parts, now: datetime) -> list[Tile]:
     """Return every node with its last sample."""
     return [tile_of(row, parts.loads.of(row["node_id"]), now)
@@ -192,6 +215,10 @@ def fix_for(error: str | None) -> str:
     """Say what to do about a sampling error."""
     lowered = (error or "").lower()
     return next((fix for word, fix in _SSH_FIXES if word in lowered), "")
+
+
+def _short(moment: datetime | None) -> str | None:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else None
 
 
 def _path(xs: Sequence[float], shares: Sequence[float | None]) -> str:

@@ -229,7 +229,10 @@ def test_what_changes_is_shown_without_a_reload(shown: Dashboard, visit: Visit) 
 def test_a_node_is_drained(shown: Dashboard, visit: Visit) -> None:
     page = visit.go("/nodes/node-01")
     page.click("button:has-text('Drain')")
-    confirm(page, "Drain")
+    choices = page.locator("#drain-choices")
+    expect(choices).to_contain_text("on node-01")
+    expect(choices.get_by_role("button")).to_have_count(3)
+    choices.get_by_role("button", name="Let its jobs end").click()
     expect(page.locator(".toast")).to_contain_text("asked for")
     wish = rows(shown, "node_wishes")[-1]
     assert (wish["node_id"], wish["wish"]) == ("node-01", "DRAINING")

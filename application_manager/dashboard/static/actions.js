@@ -26,7 +26,7 @@ export async function send(url, { method = "POST", body, headers = {} } = {}) {
 }
 
 function problemWords(status, value) {
-  if (status === 401) return "Your session has ended: log in again.";
+  if (status === 401 && value.code !== "login_refused") return "Your session has ended: log in again.";
   if (status === 404 && value.code === "not_found") return "This server cannot do that yet.";
   const errors = (value.errors || []).slice(0, 3).map((each) => `${each.path ? `${each.path}: ` : ""}${each.message}`);
   return [value.detail || `The server answered ${status}.`, ...errors].join(" ");
@@ -85,8 +85,17 @@ async function copy(text) {
 
 async function sendForm(form) {
   const body = Object.fromEntries(new FormData(form));
+  const wrong = form.querySelector("[data-wrong]");
+  const again = form.querySelector("[data-same]");
+  if (wrong) wrong.textContent = "";
+  if (again && again.value !== body[again.dataset.same]) {
+    wrong.textContent = "The two are not the same.";
+    again.focus();
+    return;
+  }
   try {
     const answer = await send(form.dataset.jsonForm, { body });
+    if (form.dataset.then) { location.assign(form.dataset.then); return; }
     form.closest("dialog").close();
     form.reset();
     if (form.dataset.shows && answer[form.dataset.shows]) {
@@ -94,7 +103,8 @@ async function sendForm(form) {
     }
     refresh();
   } catch (error) {
-    toast(error.message, "bad");
+    if (wrong) wrong.textContent = error.message;
+    else toast(error.message, "bad");
   }
 }
 
@@ -110,7 +120,7 @@ export function startActions() {
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
-    if (button.dataset.post) act(button);
+    if (button.dataset.post) { button.closest("dialog")?.close(); act(button); }
     else if (button.dataset.copy) copy(button.dataset.copy);
     else if (button.dataset.dialog) document.getElementById(button.dataset.dialog).showModal();
     else if ("close" in button.dataset) button.closest("dialog").close();

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.node import impact_of
+from common.drains import impact_of
 from tests.service.application_manager.bench import NOON, TOKEN, schedule_file
 from tests.service.cli.conftest import Command
 

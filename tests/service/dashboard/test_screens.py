@@ -200,3 +200,19 @@ def test_a_missing_dead_letter_topic_ends_nothing() -> None:
     letters = DeadLetters(MemoryBus(ManualClock(NOON)))
     assert letters.run_once() == AGAIN_AFTER_S
     assert letters.newest() == []
+
+
+def test_what_a_drain_would_do_is_told_for_each_mode_before_it_is_asked_for(full: World) -> None:
+    told = words_of(get(full, "/nodes/m1/drain"))
+    assert f"1 job on m1: {JOB}" in told
+    assert "Let its jobs end They go on to their end" in told
+    assert "Move what can be moved Those with `on_node_lost: reschedule` begin anew" in told
+    assert "Kill its jobs All of them are killed" in told
+    assert get(full, "/nodes/nobody/drain").status_code == 404
+
+
+def test_only_a_browsers_session_is_offered_a_password_to_change(full: World) -> None:
+    assert "own-password" not in get(full, "/").text
+    given = {"name": "admin", "password": PASSWORD}
+    assert full.client.post("/api/v1/login", json=given).status_code == 200
+    assert 'data-json-form="/api/v1/me/password"' in full.client.get("/").text
