@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli.api import Api
+from cli.explaining import explanation_of, waiting_words
 from cli.job_verbs import JobId, add_to
 from cli.options import SETTINGS, Output
 from cli.output import Column, Format, print_one, print_rows
@@ -67,7 +68,7 @@ def show(job: JobId, output: Output = Format.TABLE) -> None:
         return
     print_one({key: item for key, item in found.items() if key not in _LONG}, output)
     for parent in found["waits_for"]:
-        print(_waiting(parent))
+        print(waiting_words(parent))
     print()
     print_rows(found["events"], _EVENTS, output, "event_id")
 
@@ -103,25 +104,6 @@ def logs(
     for chunk in _api().stream(f"/jobs/{job}/logs", **wanted):
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
-
-
-def explanation_of(found: dict[str, Any]) -> list[str]:
-    """Say in words why a job is where it is."""
-    reason = f" ({found['reason']})" if found["reason"] else ""
-    lines = [f"{found['job_id']} is {found['state']}{reason}"]
-    lines += [_waiting(parent) for parent in found["waits_for"]]
-    if found["node"]:
-        lines.append(f"on {found['node']}, the least loaded of those that fit")
-    elif found["why_not"]:
-        lines += [f"not on {node}: {why}" for node, why in sorted(found["why_not"].items())]
-    if found["detail"]:
-        lines.append(found["detail"])
-    return lines
-
-
-def _waiting(parent: dict[str, Any]) -> str:
-    state = parent["state"] or "not due yet"
-    return f"waits for {parent['instance']} to be {parent['on']}: {state}"
 
 
 def _api() -> Api:

@@ -13,7 +13,7 @@ from cli.api import RefusedError
 from cli.errors import ExitCode
 from cli.event import line_of
 from cli.events import parse_events
-from cli.job import explanation_of
+from cli.explaining import explanation_of
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SMALL = b"version: 1\ninstances:\n  - {id: a, app: 'x:1', schedule: {cron: '0 8 * * *'}}\n"
@@ -41,9 +41,11 @@ def test_why_not_yet_is_told_for_each_node_and_parent() -> None:
              "waits_for": [{"instance": "p", "on": "success", "state": None}]}  # fmt: skip
     assert explanation_of(found) == [
         "j is QUEUED (no_node)",
+        "no node fits; it is tried again at every change of the nodes",
         "waits for p to be success: not due yet",
         "not on m1: no label zone=a",
         "not on m2: too busy",
+        "next: rota node list",
     ]
 
 
