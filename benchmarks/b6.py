@@ -72,7 +72,7 @@ def run(size: int) -> dict[str, Any]:
             cpu_us.append(world.cpu_us)
             print(f"arm {arm}: {ours[-1]:,.0f}/s, bare SQL {limits[-1]:,.0f}/s", file=sys.stderr)
         checks = world.check()
-    ways = ("ours", "two_choices", "random", "offline")
+    ways = ("ours", "two_choices", "random", "online", "offline")
     quality = {way: round(max_over_mean(size // 10, size, way), 4) for way in ways}
     best, limit = statistics.median(ours), statistics.median(limits)
     return {

@@ -14,3 +14,9 @@ def test_a_burst_spreads_within_five_percent_and_better_than_by_two_choices(seed
     assert ours < two_choices
     assert ours < rand
     assert ours <= 1.05 * offline
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_samples_two_seconds_old_cost_no_evenness_against_knowing_the_present(seed: int) -> None:
+    ours, online = (max_over_mean(50, 500, way, seed) for way in ("ours", "online"))
+    assert ours == pytest.approx(online, rel=1e-6)
