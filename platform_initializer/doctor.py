@@ -21,6 +21,8 @@ from platform_initializer.health import ask_readiness
 from platform_initializer.host import Host
 from platform_initializer.machines import Machine
 from platform_initializer.machines.fleet import Fleet
+from platform_initializer.renewal import CHECKS as CERTIFICATE_CHECKS
+from platform_initializer.renewal import findings_of
 from platform_initializer.secret_store import SecretStore
 
 Value = TypeVar("Value")
@@ -61,8 +63,10 @@ def diagnose(description: Description, door: SshDoor, clock: Clock) -> Diagnosis
     findings = [*map(_reach_finding, gathered.failures), *examine(seen, RULES)]
     findings += _absent_machines(description, {machine.name for machine in machines})
     findings += map(_orphan_machine, orphans)
+    findings += findings_of(store.certificates(), clock.now())
     findings.sort(key=lambda finding: (finding.severity != "error", finding.code, finding.machine))
-    return Diagnosis(findings, len(machines), len(RULES) + len(_REACH) + 3)
+    checks = len(RULES) + len(_REACH) + 3 + CERTIFICATE_CHECKS
+    return Diagnosis(findings, len(machines), checks)
 
 
 def _see(

@@ -1,14 +1,17 @@
 """The doctor: each seeded fault is named by its code, a healthy platform has none."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from platform_initializer.certificates import CA_LIVES, CERTIFICATE_LIVES
 from platform_initializer.doctor import RULES, _reach_finding
 from platform_initializer.domain.facts import FileFact, parse_facts
 from platform_initializer.domain.findings import Seen, examine
 from platform_initializer.errors import Failure
-from tests.unit.platform_initializer.worlds import converged, world
+from platform_initializer.renewal import AUTHORITY, findings_of
+from tests.unit.platform_initializer.worlds import NOW, converged, world
 
 
 @pytest.fixture
@@ -117,6 +120,23 @@ def test_faults_of_files(healthy):
 ])
 def test_a_machine_that_cannot_be_used_is_a_finding(what, why, code):
     assert _reach_finding(Failure("m1", what, why)).code == code
+
+
+@pytest.mark.parametrize(("days_to_end", "code"), [(31, None), (29, "C602"), (0, "C601"), (-1, "C601")])
+def test_a_servers_certificate_is_named_before_and_after_its_end(tmp_path, days_to_end, code):
+    kept = world(tmp_path).store.certificates()
+    found = findings_of(kept, NOW + CERTIFICATE_LIVES - timedelta(days=days_to_end))
+    assert {one.code for one in found} == ({code} if code else set())
+    if code:
+        assert {one.evidence.split()[0] for one in found} == set(kept) - {AUTHORITY}
+        assert {one.fix for one in found} == {"rota platform certs renew"}
+
+
+def test_the_authoritys_own_end_is_named_and_no_command_promised_that_does_not_renew_it(tmp_path):
+    kept = world(tmp_path).store.certificates()
+    found = findings_of({AUTHORITY: kept[AUTHORITY]}, NOW + CA_LIVES - timedelta(days=10))
+    assert [(one.code, one.severity) for one in found] == [("C602", "warning")]
+    assert "no command renews the authority" in found[0].fix
 
 
 def test_every_rule_has_a_code_of_its_own_and_says_what_to_do():
