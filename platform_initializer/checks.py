@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from platform_initializer.domain.facts import Facts
+from platform_initializer.domain.packages import install_commands
 from platform_initializer.errors import Failure
 
 GIB = 1 << 30
@@ -22,10 +23,11 @@ def problems_of(name: str, facts: Facts, bytes_to_come: int) -> list[Failure]:
             f"{facts.disk_free / GIB:.1f} GiB are free, {needed / GIB:.1f} GiB are needed",
             next_step="free some space (df -h; docker system df) or give it a larger disk",
         ))  # fmt: skip
-    if not facts.docker and not facts.packager:
+    if not facts.docker and not install_commands(facts):
         found.append(Failure(
             name, "checking for Docker Engine",
-            f"Docker does not answer and {facts.os} has no apt-get to install it with",
+            f"Docker does not answer and {facts.os} has no apt-get or dnf to install it with"
+            " from packages that we know",
             next_step="install Docker Engine by hand and start it",
         ))  # fmt: skip
     if not facts.docker and not facts.has_systemd:

@@ -3,7 +3,7 @@
 set -u
 say() { printf '%s\n' "$*"; }
 say "clock $(date +%s)"
-( . /etc/os-release; say "os ${ID:-unknown} ${VERSION_ID:-0}" )
+( . /etc/os-release; say "os ${ID:-unknown} ${VERSION_ID:-0}"; [ -z "${ID_LIKE:-}" ] || say "os_like $ID_LIKE" )
 say "machine_id $(cat /etc/machine-id 2>/dev/null)"
 say "cpus $(getconf _NPROCESSORS_ONLN)"
 while read -r name value _; do
@@ -18,7 +18,9 @@ say "inodes_free $(df -Pi "$disk" | awk 'NR == 2 { print $4 ~ /^[0-9]+$/ ? $4 : 
 read -r load _ < /proc/loadavg && say "load $load"
 [ -w /var/lib ] || say "read_only yes"
 say "cgroup $(sed -n 's#^[0-9]*:\(cpu,cpuacct\|cpuacct\):##p; s#^0::##p' /proc/1/cgroup | head -n 1 | sed 's#/init\.scope$##')"
-command -v apt-get > /dev/null && say "packager apt"
+if command -v apt-get > /dev/null; then say "packager apt"
+elif command -v dnf > /dev/null; then say "packager dnf"; fi
+[ ! -d /sys/kernel/security/apparmor ] || command -v apparmor_parser > /dev/null || say "no_apparmor_parser yes"
 [ -d /run/systemd/system ] && say "init systemd"
 id rota-sampler > /dev/null 2>&1 && say "sampler yes"
 [ -d /var/lib/rota/client ] && say "folders yes"

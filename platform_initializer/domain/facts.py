@@ -51,6 +51,10 @@ class Facts:
     clock: int = 0
     cgroup: str = "/"
     packager: str = ""
+    """`apt` or `dnf`, empty when it has neither."""
+    os_like: tuple[str, ...] = ()
+    """ID_LIKE of its os-release."""
+    lacks_apparmor_parser: bool = False
     has_systemd: bool = False
     has_sampler: bool = False
     has_folders: bool = False
@@ -133,6 +137,8 @@ def _with_guards(facts: Facts, lines: dict[str, list[list[str]]]) -> Facts:
         addresses=tuple(words[0] for words in lines.get("address", [])),
         units={words[0]: " ".join(words[1:]) for words in lines.get("unit", [])},
         has_firewall_rules="firewall" in lines,
+        os_like=tuple(lines.get("os_like", [[]])[0]),
+        lacks_apparmor_parser="no_apparmor_parser" in lines,
     )
 
 

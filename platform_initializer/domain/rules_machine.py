@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from platform_initializer.domain.facts import Facts
 from platform_initializer.domain.findings import GIB, MIB, MOST_SKEW_S, OLDEST_DOCKER, Rule, Seen
+from platform_initializer.domain.packages import install_commands
 
 Found = Iterator[tuple[str, str]]
 
@@ -16,8 +17,8 @@ def _os(_n: str, facts: Facts, _s: Seen) -> Found:
 
 
 def _packager(_n: str, facts: Facts, _s: Seen) -> Found:
-    if not facts.docker and not facts.packager:
-        yield "no apt-get, no Docker daemon", ""
+    if not facts.docker and not install_commands(facts):
+        yield "no Docker daemon, no known package of it", ""
 
 
 def _systemd(_n: str, facts: Facts, _s: Seen) -> Found:

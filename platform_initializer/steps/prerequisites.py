@@ -10,6 +10,7 @@ from platform_initializer.domain.docker_settings import (
     settings_change,
 )
 from platform_initializer.domain.facts import Facts
+from platform_initializer.domain.packages import as_shell, install_commands
 from platform_initializer.domain.steps import Phase, Risk, Step
 from platform_initializer.errors import Failure, MachineError
 from platform_initializer.world import World
@@ -27,8 +28,10 @@ def plan(world: World, machine: str) -> list[Step]:
     host = world.hosts[machine]
 
     def run() -> None:
-        settings = (change.text, "restart" if change.needs_restart else "reload") if change else ()
-        host.script("installing Docker Engine", SCRIPT, *settings, timeout_s=600.0)
+        how = "restart" if change and change.needs_restart else "reload"
+        settings = (change.text, how) if change else ("", "")
+        install = as_shell(install_commands(facts))
+        host.script("installing Docker Engine", SCRIPT, *settings, install, timeout_s=600.0)
 
     risk = Risk.RESTART if facts.docker and change and change.needs_restart else Risk.NONE
     title = "prepare the machine" if facts.docker else "install Docker Engine"

@@ -1,6 +1,7 @@
 # Makes a machine able to run containers; safe to run again. Run as root by POSIX sh.
 # $1: the whole text of Docker's daemon.json, or nothing where it is to stay
 # $2: what makes a running Docker heed it, restart or reload
+# $3: the commands that install Docker Engine, a line of sh (domain/packages.py)
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 # an earlier run whose tool was killed may still be at work here: let it end
@@ -18,11 +19,9 @@ if [ -n "${1:-}" ]; then
     changed=yes
 fi
 if ! command -v dockerd > /dev/null; then
-    packages=docker.io
-    # where the kernel has AppArmor, Docker refuses to start containers without its parser
-    [ ! -d /sys/kernel/security/apparmor ] || command -v apparmor_parser > /dev/null || packages="$packages apparmor"
+    [ -n "${3:-}" ] || { echo "dockerd is not installed, and no package of it is known here" >&2; exit 1; }
     log=$(mktemp)
-    { dpkg --configure -a && apt-get -q update && apt-get -q -o DPkg::Lock::Timeout=120 install -y --no-install-recommends $packages; } > "$log" 2>&1 ||
+    sh -c "$3" > "$log" 2>&1 ||
         { code=$?; tail -n 12 "$log" >&2; rm -f "$log"; exit $code; }
     rm -f "$log"
     changed=no
