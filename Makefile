@@ -48,7 +48,7 @@ layer = @echo "== tests/$(1)"; $(PYTEST) tests/$(1) $(2) $(ARGS)
 ON_SERVERS := --reruns 1 -rR
 # What shares nothing between tests runs two at a time.
 IN_PAIRS := -n 2 --dist worksteal
-# What has servers for each module runs two modules at a time: most of it is waiting.
+# What has servers for each module and no times to keep runs two modules at a time.
 MODULES_IN_PAIRS := -n 2 --dist loadfile --no-loadscope-reorder
 
 test-unit: setup ## rules, no I/O
@@ -64,7 +64,7 @@ test-simulation: setup ## all services in one process, seeded faults
 	$(call layer,simulation,$(IN_PAIRS))
 
 test-integration: setup docker lxcfs images ## real Kafka, MySQL, MariaDB, machines
-	$(call layer,integration,$(MODULES_IN_PAIRS) $(ON_SERVERS))
+	$(call layer,integration,$(ON_SERVERS))
 
 test-e2e: setup browser docker lxcfs images ## the platform on three machines
 	$(call layer,e2e,$(ON_SERVERS))
