@@ -26,6 +26,7 @@ from common.messages import NodeState
 from common.schedule import compile_schedule
 
 MOST_BACKFILLED = 100
+WOULD_RUN = "would run"
 _OUT_OF_USE = {NodeState.DRAINING, NodeState.LOST, NodeState.REMOVED}
 
 
@@ -184,4 +185,4 @@ def _verdict(stop: datetime | None, now: datetime, *, is_known: bool) -> str:
         return "exists already"
     if stop is not None and stop <= now:
         return "its stop time is over"
-    return "would run"
+    return WOULD_RUN

@@ -12,7 +12,7 @@ from application_manager.api.guard import Operator, Viewer
 from application_manager.api.jobs import JobId
 from application_manager.api.parts import PartsDep
 from application_manager.api.schedules import InstanceId
-from application_manager.asks import Ask
+from application_manager.asks import WOULD_RUN, Ask
 
 router = APIRouter(prefix="/api/v1", tags=["requests"])
 Version = Annotated[int, Query(ge=1, lt=2**31)]
@@ -98,7 +98,7 @@ def backfill(
     items = parts.asks.preview_backfill(instance_id, span.after, span.until)
     if span.preview:
         return {"items": items, "requests": []}
-    dues: list[datetime] = [each["due"] for each in items if each["verdict"] == "would run"]
+    dues: list[datetime] = [each["due"] for each in items if each["verdict"] == WOULD_RUN]
     keys = parts.asks.backfill(instance_id, dues, actor, forced=span.forced)
     return {"items": items, "requests": keys}
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from application_manager.dashboard import (
+    backfill,
     instances,
     jobs,
     nodes,
@@ -28,7 +29,7 @@ from application_manager.dashboard.render import STATIC
 
 ROUTERS = (
     overview.router, instances.router, jobs.router, nodes.router, upload.router, services.router,
-    people.router, session.router, timeline.router,
+    people.router, session.router, timeline.router, backfill.router,
 )  # fmt: skip
 
 

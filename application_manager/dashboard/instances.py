@@ -31,6 +31,7 @@ PAGE = 60
 LAST = 20
 LAST_WITHIN = timedelta(days=30)
 NEXT = 5
+BACK = timedelta(days=1)  # how far a backfill looks back until it is told otherwise
 
 router = APIRouter(include_in_schema=False)
 
@@ -100,8 +101,9 @@ def instance_page(
     spec: InstanceSpec = item["spec"]
     return page(
         view, "instance.html", item=item, jobs=jobs, next_dues=_next_dues(spec, view, row),
-        versions=compared(versions), raw=msgspec.json.format(spec_to_json(spec).encode(), indent=2)
-        .decode(), graph=family.family_of(instance_id, family.edges_from(edges)),
+        range=_usual_range(spec, view.now), versions=compared(versions),
+        raw=msgspec.json.format(spec_to_json(spec).encode(), indent=2).decode(),
+        graph=family.family_of(instance_id, family.edges_from(edges)),
     )  # fmt: skip
 
 
@@ -155,6 +157,13 @@ def _bar(row: Row, length_s: float, longest_s: float) -> Bar:
     height = 6 + 18 * length_s / longest_s if row["state"] != JobState.MISSED else 6
     return Bar(row["job_id"], row["state"], look.tone, height,
                f"{row['due']:%d %b %H:%M} UTC: {look.word}{ran}")  # fmt: skip
+
+
+def _usual_range(spec: InstanceSpec, now: datetime) -> tuple[str, str] | None:
+    """Return what a backfill's dialog begins with, in UTC; None without due times of its own."""
+    if compile_schedule(spec) is None:
+        return None
+    return f"{now - BACK:%Y-%m-%dT%H:%M}", f"{now:%Y-%m-%dT%H:%M}"
 
 
 def _next_dues(spec: InstanceSpec, view: View, row: Row) -> list[Json]:
