@@ -238,6 +238,19 @@ def test_a_node_is_drained(shown: Dashboard, visit: Visit) -> None:
     assert (wish["node_id"], wish["wish"]) == ("node-01", "DRAINING")
 
 
+def test_a_backfills_dialog_tells_anew_what_is_meant_when_its_range_changes(visit: Visit) -> None:
+    page = visit.go("/instances/canteen-meters")
+    page.click("button:has-text('Backfill')")
+    told = page.locator("#backfill-shown")
+    expect(told).to_contain_text("exists already")
+    page.fill("[name=first]", "2020-01-01T00:00")
+    expect(told).to_contain_text("More than 100 due times")
+    page.fill("[name=first]", "")
+    expect(told).to_contain_text("is not a date and a time")
+    expect(told.get_by_role("button")).to_have_text(["Close"])
+    assert visit.errors == []
+
+
 def test_the_timeline_draws_past_and_future_and_is_moved_by_hand_and_keys(visit: Visit) -> None:
     page = visit.go("/timeline")
     items = "[...rotaTimeline.tiles.kept.values()].flatMap(t => [...t.rows.values()].flat())"
