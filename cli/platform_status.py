@@ -1,9 +1,11 @@
-"""`rota platform status`: what runs where, once or drawn anew until Ctrl-C."""
+"""`rota platform status`: what runs where and what is wanted, once or anew until Ctrl-C."""
 
 from __future__ import annotations
 
+import itertools
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -18,29 +20,41 @@ from platform_initializer.domain.description import Description
 
 app = typer.Typer()
 _SERVICES = (
-    Column("machine", "machine"), Column("service", "service"), Column("state", "state"),
-    Column("health", "health"), Column("restarts", "restarts"), Column("image", "image"),
-    Column("started_at", "started", is_wide=True), Column("detail", "detail", is_wide=True),
+    Column("machine", "machine"), Column("service", "service"),
+    Column("state", "state", is_wide=True), Column("health", "health"),
+    Column("restarts", "restarts"), Column("image", "image"), Column("shown_wanted", "wanted"),
+    Column("spec", "spec", is_wide=True), Column("wanted_spec", "wanted spec", is_wide=True),
+    Column("started_at", "started", is_wide=True), Column("heartbeat_age_s", "beat s"),
+    Column("drift", "drift"), Column("detail", "detail", is_wide=True),
 )  # fmt: skip
 _MACHINES = (
     Column("machine", "machine"), Column("address", "address"), Column("state", "state"),
     Column("docker", "docker"), Column("cpus", "cpus"), Column("memory_mb", "memory MiB"),
+    Column("heartbeat_age_s", "beat s"), Column("drift", "drift"),
     Column("detail", "detail", is_wide=True),
 )  # fmt: skip
 _COLOURS = {"ready": "green", "healthy": "green", "running": "green", "reachable": "green",
             "not ready": "bold red", "unhealthy": "bold red", "unreachable": "bold red",
-            "exited": "bold red", "restarting": "yellow", "absent": "yellow"}  # fmt: skip
+            "exited": "bold red", "restarting": "yellow", "absent": "yellow",
+            "none": "green"}  # fmt: skip
 
 
 @app.command()
 def status(
     file: File = None,
     output: Output = Format.TABLE,
+    *,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="draw it anew until Ctrl-C")] = False,
     every_s: Annotated[float, typer.Option("--every", min=0.5, help="seconds between looks")] = 2.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="as -o json; with --watch one object a line")
+    ] = False,
     rounds: Annotated[int | None, typer.Option(min=1, help="end after so many looks")] = None,
 ) -> None:
-    """Show what runs where, as the machines themselves say it.
+    """Show what runs where, as the machines themselves say it, beside what the file wants.
+
+    BEAT S is the age of the last heartbeat in seconds; DRIFT is what `up` would put right, in the
+    words of `rota platform plan`: `none` if nothing, `-` if it could not be compared.
 
     Example: rota platform status --watch
     """
@@ -49,19 +63,25 @@ def status(
     with translated():
         description = described(file)
         if watch:
-            _watch(description, every_s, rounds)
+            _watch(description, every_s, rounds, as_json=as_json)
             return
         found = work.status(description, ParamikoDoor())
+    show(found, Format.JSON if as_json else output)
+
+
+def show(found: Mapping[str, Any], output: Format) -> None:
+    """Print one look."""
     if output in {Format.JSON, Format.YAML}:
         print_one(found, output)
         return
+    services = _with_wanted(found["services"])
     if output is Format.NAME:
-        print_rows(found["services"], _SERVICES, output, "service")
+        print_rows(services, _SERVICES, output, "service")
         return
     print(f"{_headline(found)}\n")
     print_rows(found["machines"], _MACHINES, output, "machine")
     print()
-    print_rows(found["services"], _SERVICES, output, "service")
+    print_rows(services, _SERVICES, output, "service")
 
 
 def picture(found: Mapping[str, Any], at: str) -> Any:
@@ -69,33 +89,55 @@ def picture(found: Mapping[str, Any], at: str) -> Any:
     from rich.console import Group
     from rich.text import Text
 
-    services = [one for one in found["services"] if one["health"] not in {"ready", "healthy"}]
-    well = len(found["services"]) - len(services)
-    line = f"{at}  {well} of {len(found['services'])} services are well"
+    rows = _with_wanted(found["services"])
+    well = sum(one["health"] in {"ready", "healthy"} for one in rows)
+    line = f"{at}  {well} of {len(rows)} services are well"
+    drifted = sum(one.get("drift") not in {None, "none"} for one in [*rows, *found["machines"]])
+    if drifted:
+        line += f", {drifted} differ from what is wanted: rota platform plan"
     return Group(Text(_headline(found), style="bold"), "", _table(found["machines"], _MACHINES), "",
-                 _table(found["services"], _SERVICES), "", Text(line, style="dim"))  # fmt: skip
+                 _table(rows, _SERVICES), "", Text(line, style="dim"))  # fmt: skip
 
 
-def _watch(description: Description, every_s: float, rounds: int | None) -> None:
+def _watch(
+    description: Description, every_s: float, rounds: int | None, *, as_json: bool
+) -> None:
     from rich.console import Console
     from rich.live import Live
 
     from platform_initializer import status as work
 
+    def look() -> dict[str, Any]:
+        return work.status(description, ParamikoDoor())
+
+    turns = itertools.count() if rounds is None else range(rounds)
+    if as_json:
+        for turn in turns:
+            time.sleep(every_s if turn else 0.0)
+            print(json.dumps(look(), ensure_ascii=False), flush=True)
+        return
     console = Console()
     with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
-        drawn = 0
-        while rounds is None or drawn < rounds:
+        for turn in turns:
+            time.sleep(every_s if turn else 0.0)
             at = f"{SystemClock().now().astimezone():%H:%M:%S}"
-            live.update(picture(work.status(description, ParamikoDoor()), at), refresh=True)
-            drawn += 1
-            if drawn != rounds:
-                time.sleep(every_s)
+            live.update(picture(look(), at), refresh=True)
+
+
+def _with_wanted(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Add the wanted image as a person reads it: `same` where the wanted one runs."""
+    return [
+        {**row, "shown_wanted": "same" if row.get("wanted_image") == row["image"] else
+         row.get("wanted_image")}
+        for row in rows
+    ]  # fmt: skip
 
 
 def _headline(found: Mapping[str, Any]) -> str:
-    return (f"platform {found['platform']}   page {found['url'] or '-'}"
+    line = (f"platform {found['platform']}   page {found['url'] or '-'}"
             f"   kafka {found['kafka'] or '-'}")  # fmt: skip
+    unknown = found.get("not_compared")
+    return f"{line}\nwhat is wanted could not be compared: {unknown}" if unknown else line
 
 
 def _table(rows: list[dict[str, Any]], columns: tuple[Column, ...]) -> Any:
@@ -107,7 +149,7 @@ def _table(rows: list[dict[str, Any]], columns: tuple[Column, ...]) -> Any:
     shown = [column for column in columns
              if not column.is_wide or (column.key == "detail" and has_detail)]  # fmt: skip
     for column in shown:
-        table.add_column(column.title.upper(), no_wrap=column.key != "detail")
+        table.add_column(column.title.upper(), no_wrap=column.key not in {"detail", "drift"})
     for row in rows:
         cells = [text_of(row.get(column.key)) for column in shown]
         table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in cells))

@@ -37,8 +37,15 @@ STOP_WITHIN_S = 20.0  # of the 25 s that a container runtime is told to wait
 
 _log = logs.logger("lifecycle")
 _figures = Gauge("rota_figure", "Numbers worth showing", ["name"])
+heartbeat_at = Gauge(
+    "rota_heartbeat_timestamp_seconds",
+    "When the last heartbeat reached Kafka; before the first one, when its sender began",
+    ["topic"],
+)
+"""A moment and no age, so that a process that hangs grows old. By the machine's own clock."""
 
-__all__ = ["Context", "Every", "Loop", "Service", "every", "forever", "run", "wait_for"]
+__all__ = ["Context", "Every", "Loop", "Service", "every", "forever", "heartbeat_at", "run",
+           "wait_for"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -122,6 +129,7 @@ class _Process:
         self._health = Health(_version(context), service.checks, self._stuck_loops)
         loops: list[Loop] = [every(HEARTBEAT_S, "checks", self._check)]
         if service.producer:
+            heartbeat_at.labels(SERVICE_HEARTBEATS).set(self._started_at.timestamp())
             beat = _Heartbeat(context, service, self._health, self._started_at)
             loops.append(every(HEARTBEAT_S, "heartbeat", beat.send))
         loops += service.loops
@@ -211,6 +219,7 @@ class _Heartbeat:
                 SERVICE_HEARTBEATS, key_of(message), encode(message)
             )
             pending.wait(HEARTBEAT_S)
+            heartbeat_at.labels(SERVICE_HEARTBEATS).set(self.context.clock.now().timestamp())
 
 
 def _version(context: Context) -> dict[str, str]:

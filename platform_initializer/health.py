@@ -1,9 +1,13 @@
-"""Whether the services are ready, asked on their machines: /readyz answers to the machine only."""
+"""Whether the services are ready and when they were last heard of, asked on their machines.
+
+The health ports answer to the machine only. One round trip asks all services of a machine.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from platform_initializer.domain.services import HEALTH_PORTS
 from platform_initializer.errors import Failure, MachineError
@@ -21,11 +25,22 @@ def ask(port):
         return {"ready": False, "said": error.read().decode()}
     except OSError as error:
         return {"ready": False, "said": str(error)}
+def beat_age(port):
+    try:
+        with open_url(f"http://127.0.0.1:{port}/metrics", timeout=3) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError:
+        return None
+    sent = [float(line.split()[-1]) for line in lines
+            if line.startswith("rota_heartbeat_timestamp_seconds{")]
+    return max(0.0, round(time.time() - min(sent), 1)) if sent else None
 while True:
     found = {port: ask(port) for port in sys.argv[2:]}
     if all(one["ready"] for one in found.values()) or time.monotonic() > deadline:
         break
     time.sleep(0.3)
+for port, one in found.items():
+    one["beat_age_s"] = beat_age(port)
 print(json.dumps(found))
 """
 _EXEC = """\
@@ -43,16 +58,36 @@ docker exec rota-client python3 -c "$@" || {
 """
 
 
-def ask_readiness(host: Host, services: Sequence[str], wait_s: float) -> Mapping[str, str | None]:
-    """Return what each service lacks (None: it is ready), after at most `wait_s`."""
+@dataclass(frozen=True)
+class Said:
+    """What a service answered: what it lacks (None: it is ready), and its heartbeat's age.
+
+    `beat_age_s` is in seconds by the machine's own clock, the oldest where a service sends several;
+    None where it does not answer or does not tell.
+    """
+
+    lacks: str | None
+    beat_age_s: float | None
+
+
+def ask_services(host: Host, services: Sequence[str], wait_s: float) -> Mapping[str, Said]:
+    """Ask all services that have a health port, in one round trip of at most `wait_s`."""
     ports = {str(HEALTH_PORTS[service]): service for service in services if service in HEALTH_PORTS}
     said = host.script("asking the services", _EXEC, ASK, f"{wait_s:g}", *ports,
                        timeout_s=wait_s + 45.0)  # fmt: skip
     found = json.loads(said.splitlines()[-1])
     return {
-        service: None if found[port]["ready"] else _shorten(found[port]["said"])
+        service: Said(
+            None if found[port]["ready"] else _shorten(found[port]["said"]),
+            found[port]["beat_age_s"],
+        )
         for port, service in ports.items()
     }
+
+
+def ask_readiness(host: Host, services: Sequence[str], wait_s: float) -> Mapping[str, str | None]:
+    """Return what each service lacks (None: it is ready), after at most `wait_s`."""
+    return {name: said.lacks for name, said in ask_services(host, services, wait_s).items()}
 
 
 def require_ready(host: Host, services: Sequence[str], wait_s: float) -> None:

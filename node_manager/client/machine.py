@@ -11,6 +11,7 @@ from pathlib import Path
 from common.bus import Producer
 from common.clock import Clock
 from common.errors import ConfigError, Retryable
+from common.lifecycle import heartbeat_at
 from common.messages import NODE_HEARTBEATS, NodeHeartbeat, encode, key_of
 from node_manager.client.engine import Engine, EventStream, MachineInfo
 from node_manager.client.service import Agent
@@ -61,6 +62,7 @@ class Heartbeats:
         self._sequence = 0
         self._heard_since: float | None = None
         self._info = MachineInfo(0.0, 0)
+        heartbeat_at.labels(NODE_HEARTBEATS).set(self._clock.now().timestamp())
 
     def run_once(self) -> float:
         """Wait for a change or the next beat, and send it; raise `Retryable` without Kafka.
@@ -78,6 +80,7 @@ class Heartbeats:
             self._heard_since = None
             raise
         self._heard_since = self._heard_since or sent_at
+        heartbeat_at.labels(NODE_HEARTBEATS).set(self._clock.now().timestamp())
         return LEAST_GAP_S
 
     def heard_for_s(self) -> float:
