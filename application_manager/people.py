@@ -17,6 +17,12 @@ from application_manager.domain.access import (
     role_of,
     wait_after,
 )
+from application_manager.domain.calendar_link import (
+    CALENDAR,
+    LONGEST_LINK,
+    Shown,
+    shown_of,
+)
 from application_manager.transactions import in_transaction
 from common.db import Database, Row, Transaction
 from common.errors import Permanent
@@ -83,13 +89,15 @@ class People:
                 )  # fmt: skip
 
     def by_token(self, token: str) -> Actor | None:
-        """Return who has this API token."""
-        with self._database.transaction() as transaction:
-            row = transaction.one("find_token", token_hash=hash_token(token))
-            if row is None:
-                return None
-            transaction.execute("note_token_use", token_id=row["token_id"])
-        return Actor(f"token:{row['name']}", role_of(row["role"]))
+        """Return who has this API token; nobody where it is a calendar link's."""
+        row = self._find_token(token, is_calendar=False)
+        return Actor(f"token:{row['name']}", role_of(row["role"])) if row else None
+
+    def by_calendar_link(self, secret: str) -> Shown | None:
+        """Return what this calendar link shows; None where it is none (any more)."""
+        if len(secret) > LONGEST_LINK:
+            return None
+        return shown_of(secret) if self._find_token(secret, is_calendar=True) else None
 
     def by_session(self, cookie: str) -> Actor | None:
         """Return whose browser this is."""
@@ -139,6 +147,14 @@ class People:
             transaction.execute("forget_sessions")
             transaction.execute("forget_answers")
             transaction.execute("forget_requests", keep_s=int(keep_days * 86_400))
+
+    def _find_token(self, token: str, *, is_calendar: bool) -> Row | None:
+        with self._database.transaction() as transaction:
+            row = transaction.one("find_token", token_hash=hash_token(token))
+            if row is None or (row["role"] == CALENDAR) is not is_calendar:
+                return None
+            transaction.execute("note_token_use", token_id=row["token_id"])
+        return row
 
     def _is_right(self, password_hash: str, password: str) -> bool:
         try:

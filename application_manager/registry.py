@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 from application_manager import store
 from application_manager.domain.access import Actor, hash_token
+from application_manager.domain.calendar_link import CALENDAR, Shown
 from application_manager.people import LoginRefusedError, People
-from application_manager.schedules import ConflictError
+from application_manager.schedules import ConflictError, NoSuchInstanceError
 from common.db import Database, DuplicateKeyError, Transaction
 from common.errors import Permanent
 
@@ -90,6 +91,17 @@ class Registry:
             store.record(transaction, actor.name, "token.add", name, role=role)
         return secret
 
+    def add_calendar_link(self, name: str, shown: Shown, actor: Actor) -> str:
+        """Make a calendar link's secret; what it shows must be there now. The audit tells what."""
+        secret = shown.secret_of(secrets.token_urlsafe(32))
+        with self.database.transaction() as transaction:
+            _require_shown(transaction, shown)
+            transaction.execute("add_token", name=name, token_hash=hash_token(secret),
+                                role=CALENDAR, actor=actor.name)  # fmt: skip
+            store.record(transaction, actor.name, "token.add", name, role=CALENDAR,
+                         instance=shown.instance, application=shown.application)  # fmt: skip
+        return secret
+
     def delete_token(self, name: str, actor: Actor) -> None:
         with self.database.transaction() as transaction:
             if not transaction.execute("delete_token", name=name):
@@ -141,6 +153,13 @@ def _host_of(url: str) -> str:
     """Leave out the path of a webhook: it is often what keeps strangers out."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}/…"
+
+
+def _require_shown(transaction: Transaction, shown: Shown) -> None:
+    if shown.instance and shown.instance not in store.known_instances(transaction):
+        raise NoSuchInstanceError(f"there is no instance {shown.instance!r}")
+    if shown.application and shown.application not in store.applications(transaction):
+        raise NotRegisteredError(f"there is no application {shown.application!r}")
 
 
 def _keep_an_admin(transaction: Transaction, but: str) -> None:

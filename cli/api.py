@@ -69,6 +69,10 @@ class Api:
         """Return the platform that this user has logged in to."""
         return cls(load_connection(), timeout_s)
 
+    def address_of(self, path: str) -> str:
+        """Return the whole address of a path of this platform."""
+        return self._connection.url + path
+
     def get(self, path: str, **query: Any) -> Any:
         """Read something."""
         return self.send("GET", _with_query(path, query)).body

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from application_manager.api import asks, fleet, jobs, login, people, schedules, stream
+from application_manager.api import (
+    asks,
+    calendar,
+    fleet,
+    jobs,
+    login,
+    people,
+    schedules,
+    stream,
+)
 from application_manager.api.guard import check_guarded
 from application_manager.api.limits import MOST_BODY_BYTES, Limits
 from application_manager.api.openapi import add_openapi
@@ -15,7 +24,7 @@ from application_manager.dashboard.errors import PageErrors
 
 ROUTERS = (
     schedules.router, jobs.router, asks.router, people.router, fleet.router, stream.router,
-    login.router,
+    login.router, calendar.router,
 )  # fmt: skip
 
 

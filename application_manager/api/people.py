@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from application_manager.api.asks import Body
 from application_manager.api.guard import Admin, Operator, Viewer
 from application_manager.api.paging import cursor_of, read_cursor
 from application_manager.api.parts import PartsDep
 from application_manager.domain.access import SHORTEST_PASSWORD
+from application_manager.domain.calendar_link import CALENDAR, Shown
 
 router = APIRouter(prefix="/api/v1", tags=["people"])
 RoleName = Literal["viewer", "operator", "admin"]
@@ -37,10 +38,22 @@ class UserChange(Body):
 
 
 class NewToken(Body):
-    """A token to be made; its secret is shown once."""
+    """A token to be made; its secret is shown once.
+
+    `calendar` opens nothing but one calendar, of an instance, of an application or of all.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$")
-    role: RoleName
+    role: RoleName | Literal["calendar"]
+    instance: str | None = Field(default=None, min_length=1, max_length=62)
+    application: str | None = Field(default=None, min_length=1, max_length=64)
+
+    @model_validator(mode="after")
+    def _shows_one_thing(self) -> Self:
+        given = [each for each in (self.instance, self.application) if each is not None]
+        if len(given) > (1 if self.role == CALENDAR else 0):
+            raise ValueError("only a calendar has an instance or an application, and not both")
+        return self
 
 
 class NewPassword(Body):
@@ -102,7 +115,12 @@ def tokens(parts: PartsDep, _: Admin) -> dict[str, Any]:
 
 @router.post("/tokens", status_code=201)
 def add_token(given: NewToken, parts: PartsDep, actor: Admin) -> dict[str, Any]:
-    """Make an API token; this answer is the only place where its secret is."""
+    """Make an API token or a calendar link; this answer is the only place where its secret is."""
+    if given.role == CALENDAR:
+        shown = Shown(given.instance, given.application)
+        secret = parts.registry.add_calendar_link(given.name, shown, actor)
+        return {"name": given.name, "role": given.role, "token": secret,
+                "path": f"/api/v1/calendar/{secret}.ics"}  # fmt: skip
     secret = parts.registry.add_token(given.name, given.role, actor)
     return {"name": given.name, "role": given.role, "token": secret}
 

@@ -136,7 +136,8 @@ def feed(
     now = parts.clock.now()
     with parts.screens.transaction() as transaction:
         found = transaction.all("all_schedules")
-    chosen = [row for row in found if q in row["instance_id"]]
+    found.sort(key=lambda row: (row["next_due"], row["instance_id"]))
+    chosen = [spec_from_json(row["spec"]) for row in found if q in row["instance_id"]]
     text = calendar_feed.feed_of(chosen, Window(now, now + FUTURE))
     headers = {"Content-Disposition": 'inline; filename="rota.ics"', "Cache-Control": "no-store"}
     return Response(text, media_type="text/calendar; charset=utf-8", headers=headers)

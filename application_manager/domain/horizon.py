@@ -48,15 +48,20 @@ class Horizon:
     band: Band | None = None
 
 
-def horizon_of(spec: InstanceSpec, window: Window, usual_s: float | None) -> Horizon:
-    """Return the due times in a window; `usual_s` is how long its jobs ran lately, if ever."""
+def horizon_of(
+    spec: InstanceSpec, window: Window, usual_s: float | None, most: int = MOST_DUES
+) -> Horizon:
+    """Return the due times in a window, or from `most` on a band of them.
+
+    `usual_s` is how long its jobs ran lately, if ever.
+    """
     calendar = compile_schedule(spec)
     if calendar is None:
         return Horizon()
     just_before = window.since - timedelta(microseconds=1)
-    found = calendar.due_between(just_before, window.until, MOST_DUES)
+    found = calendar.due_between(just_before, window.until, most)
     dues = [due for due in found if due < window.until]
-    if len(dues) == MOST_DUES:
+    if len(dues) == most:
         step_s = median((b - a).total_seconds() for a, b in pairwise(dues))
         return Horizon(band=Band(dues[0], window.until, step_s))
     return Horizon([Planned(due, end_of(due, calendar.stop_time(due), usual_s)) for due in dues])

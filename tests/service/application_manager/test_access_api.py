@@ -16,7 +16,7 @@ from common.db import DatabaseUnavailableError
 from common.errors import ConfigError
 from tests.service.application_manager.bench import PASSWORD, World
 
-OPEN_ROUTES = {"/api/v1/login", "/login", "/api/v1/openapi.json"}
+OPEN_ROUTES = {"/api/v1/calendar/{link}.ics", "/api/v1/login", "/login", "/api/v1/openapi.json"}
 
 
 def _nothing() -> None:

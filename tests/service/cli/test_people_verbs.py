@@ -79,3 +79,14 @@ def test_a_node_is_taken_out_only_when_it_is_out_of_use(rota: Command) -> None:
     rota.world.write("end_deployments")
     assert rota("node", "remove", "m1", "--yes").code == 0
     assert rota.world.read("node_requests") == [{"node_id": "m1", "wish": "REMOVED"}]
+
+
+def test_a_calendar_link_goes_to_stdout_and_is_read_without_a_login_until_revoked(rota: Command) -> None:
+    done = rota("token", "add", "phone", "--role", "calendar")
+    path = "/api/v1/calendar/" + done.out.strip().rpartition("/")[2]
+    assert done.out.startswith("http://127.0.0.1:")
+    assert rota.world.client.get(path).text.startswith("BEGIN:VCALENDAR\r\n")
+    assert [row["role"] for row in listed(rota, "token", "list") if row["name"] == "phone"] == ["calendar"]
+    assert rota("token", "revoke", "phone", "--yes").code == 0
+    assert rota.world.client.get(path).status_code == 404
+    assert rota("token", "add", "phone", "--instance", "a").code == 2, "a viewer has no instance"

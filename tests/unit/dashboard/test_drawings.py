@@ -14,7 +14,7 @@ from application_manager.domain.horizon import (
     end_of,
     horizon_of,
 )
-from common.schedule import load, spec_to_json
+from common.schedule import load
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -133,7 +133,7 @@ def test_a_sample_of_the_schedules_stands_for_all_and_the_past_is_left_alone():
 
 def test_the_feed_is_an_icalendar_with_an_event_for_each_due_time():
     spec = spec_of('{cron: "0 */6 * * *", duration: 10m}')
-    text = feed_of([{"spec": spec_to_json(spec)}], Window(NOW, NOW + timedelta(hours=12)))
+    text = feed_of([spec], Window(NOW, NOW + timedelta(hours=12)))
     lines = text.split("\r\n")
     assert lines[0] == "BEGIN:VCALENDAR"
     assert lines[-2:] == ["END:VCALENDAR", ""]
@@ -142,3 +142,15 @@ def test_the_feed_is_an_icalendar_with_an_event_for_each_due_time():
     assert lines.count("SUMMARY:a") == 2
     assert all(len(line.encode()) <= 75 for line in lines)
     assert r"DESCRIPTION:cron 0 */6 * * *\, for 10 min (UTC)" in lines
+
+
+def test_a_feed_is_bounded_soonest_first_and_names_events_as_their_jobs():
+    often = spec_of('{start: "2026-03-01T00:00:00Z", interval: 1m}')
+    daily = spec_of('{cron: "0 11 * * *"}')
+    window = Window(NOW, NOW + timedelta(days=30))
+    lines = feed_of([often, daily], window, 10).split("\r\n")
+    uids = [line for line in lines if line.startswith("UID:")]
+    assert uids[:2] == ["UID:a.often@rota", "UID:a.20260303T110000Z.0@rota"]
+    assert len(uids) == 10
+    later = Window(NOW + HOUR, NOW + timedelta(days=30))
+    assert "UID:a.20260303T110000Z.0@rota" in feed_of([daily], later, 10)
