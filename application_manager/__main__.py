@@ -17,6 +17,7 @@ from application_manager.expiry import Expiry, servers_of
 from application_manager.feed import Feed
 from application_manager.letters import DeadLetters
 from application_manager.live import Loads
+from application_manager.mail import mail_of
 from application_manager.notifier import Notifier
 from application_manager.people import KEEP_DAYS, People
 from application_manager.publisher import Publisher
@@ -61,7 +62,8 @@ def build(context: Context) -> Service:
     parts = _parts(context, doors, outbox.wake, is_tls=http.cert_file is not None)
     server = HttpServer(build_app(parts), http)
     receiver = Receiver(doors.bus, producer, None, NODE_LOADS, parts.loads.receive)
-    keep_days, notifier = settings.number("KEEP_DAYS", KEEP_DAYS), Notifier(database, clock)
+    keep_days = settings.number("KEEP_DAYS", KEEP_DAYS)
+    notifier = Notifier(database, clock, mail=mail_of(settings))
     first = _Once(partial(parts.people.make_first, _secret(settings, "ADMIN_PASSWORD"),
                           _secret(settings, "API_TOKEN")))  # fmt: skip
     return Service(

@@ -1,4 +1,4 @@
-"""Telling people's webhooks what became of jobs: written down first, then sent until taken.
+"""Telling people by webhook or mail what became of jobs: written down first, then sent until taken.
 
 What is worth telling is `domain.notices`'. A notice names the job and its end, never its
 environment or output.
@@ -14,10 +14,10 @@ from typing import Any
 
 import httpx
 
-from application_manager.domain.notices import Happened, kinds_of, wait_before
+from application_manager.domain.notices import Happened, NotTakenError, kinds_of, wait_before
+from application_manager.mail import send_nothing
 from common.clock import Clock
 from common.db import Database, Row, Transaction
-from common.errors import Retryable
 from common.jobs import JobState
 from common.logs import logger
 from common.schedule import Notify, spec_from_json
@@ -29,13 +29,9 @@ SENT_AT_ONCE = 20
 TIMEOUT_S = 5.0
 
 Post = Callable[[str, dict[str, Any]], None]
-"""Sends a body as JSON; raises whatever says that it was not taken."""
+"""Sends a body to an address; raises whatever says that it was not taken."""
 
 _log = logger("application_manager.notifier")
-
-
-class NotTakenError(Retryable):
-    """A webhook answered something else than that it took the notice."""
 
 
 def post(url: str, body: dict[str, Any]) -> None:
@@ -55,6 +51,7 @@ class Notifier:
     database: Database
     clock: Clock
     post: Post = post
+    mail: Post = send_nothing
 
     def run_once(self) -> float | None:
         """Write down what is new, send what is due."""
@@ -89,10 +86,11 @@ class Notifier:
         wanted = _wishes(transaction, {event["instance_id"] for event in events})
         return [
             {"event_id": event["event_id"], "job_id": event["job_id"], "kind": kind,
-             "url": wish.url, "body": json.dumps(_body(event, kind))}
+             "channel": channel, "url": url, "body": json.dumps(_body(event, kind))}
             for event in events
             if (wish := wanted.get(event["instance_id"])) is not None
             for kind in kinds_of(_happened(transaction, event), wish.on)
+            for channel, url in _addresses(wish)
         ]  # fmt: skip
 
     def _send(self) -> None:
@@ -101,7 +99,8 @@ class Notifier:
         for notice in due:
             tries = notice["tries"] + 1
             try:
-                self.post(notice["url"], json.loads(notice["body"]))
+                send = self.mail if notice["channel"] == "mail" else self.post
+                send(notice["url"], json.loads(notice["body"]))
             except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
                 self._put_off(notice, tries, error)
             else:
@@ -137,6 +136,11 @@ def _wishes(transaction: Transaction, instances: set[str]) -> dict[str, Notify]:
     rows = transaction.all("instances_by_id", instances=sorted(instances))
     specs = {row["instance_id"]: spec_from_json(row["spec"]) for row in rows}
     return {name: spec.notify for name, spec in specs.items() if spec.notify is not None}
+
+
+def _addresses(wish: Notify) -> list[tuple[str, str]]:
+    both = [("webhook", wish.url), ("mail", f"mailto:{wish.mail}" if wish.mail else "")]
+    return [(channel, url) for channel, url in both if url]
 
 
 def _happened(transaction: Transaction, event: Row) -> Happened:

@@ -364,14 +364,15 @@ INSERT INTO positions (name, position) VALUES (%(name)s, %(position)s)
 ON DUPLICATE KEY UPDATE position = VALUES(position);
 
 -- name: add_notices
--- Something that a webhook is to be told; once for each event and kind.
-INSERT IGNORE INTO notices (event_id, job_id, kind, url, body, state, next_try_at, created_at)
-VALUES (%(event_id)s, %(job_id)s, %(kind)s, %(url)s, %(body)s, 'waiting', UTC_TIMESTAMP(6),
-        UTC_TIMESTAMP(6));
+-- Something that somebody is to be told; once for each event, kind and channel.
+INSERT IGNORE INTO notices (event_id, job_id, kind, channel, url, body, state, next_try_at,
+                            created_at)
+VALUES (%(event_id)s, %(job_id)s, %(kind)s, %(channel)s, %(url)s, %(body)s, 'waiting',
+        UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));
 
 -- name: due_notices
 -- What is to be sent now.
-SELECT notice_id, job_id, url, body, tries FROM notices
+SELECT notice_id, job_id, channel, url, body, tries FROM notices
 WHERE state = 'waiting' AND next_try_at <= UTC_TIMESTAMP(6)
 ORDER BY next_try_at LIMIT %(limit)s;
 
@@ -389,7 +390,7 @@ WHERE state <> 'waiting' AND event_id < %(before)s
 
 -- name: list_notices
 -- Notices, newest first.
-SELECT notice_id, event_id, job_id, kind, url, state, tries, next_try_at, error, created_at
+SELECT notice_id, event_id, job_id, kind, channel, url, state, tries, next_try_at, error, created_at
 FROM notices WHERE notice_id < %(before)s ORDER BY notice_id DESC LIMIT %(limit)s;
 
 -- name: job_before

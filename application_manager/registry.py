@@ -143,15 +143,17 @@ class Registry:
         ]
 
     def notices(self, before: int, limit: int) -> list[Json]:
-        """Return what webhooks were told before a notice, newest first."""
+        """Return what people were told before a notice, newest first."""
         with self.database.transaction() as transaction:
             rows = transaction.all("list_notices", before=before, limit=limit)
         return [{**row, "url": _host_of(row["url"])} for row in rows]
 
 
 def _host_of(url: str) -> str:
-    """Leave out the path of a webhook: it is often what keeps strangers out."""
+    """Leave out a webhook's path, often what keeps strangers out, and of a mail address who."""
     parts = urlsplit(url)
+    if parts.scheme == "mailto":
+        return f"mailto:…@{parts.path.rpartition('@')[2]}"
     return f"{parts.scheme}://{parts.hostname}/…"
 
 

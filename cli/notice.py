@@ -13,8 +13,9 @@ from cli.output import Column, Format, print_rows
 app = typer.Typer(no_args_is_help=True, help="Who is told when jobs go wrong.")
 _LIST = (
     Column("created_at", "at"), Column("job_id", "job"), Column("kind", "what"),
-    Column("url", "to"), Column("state", "state"), Column("tries", "tries"),
-    Column("error", "error", is_wide=True), Column("next_try_at", "next try", is_wide=True),
+    Column("channel", "by"), Column("url", "to"), Column("state", "state"),
+    Column("tries", "tries"), Column("error", "error", is_wide=True),
+    Column("next_try_at", "next try", is_wide=True),
 )  # fmt: skip
 
 

@@ -154,7 +154,7 @@ def notices(
     cursor: Annotated[str | None, Query(max_length=500)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
-    """List what webhooks were told, or could not be told, newest first."""
+    """List what webhooks and mail were told, or could not be told, newest first."""
     before = read_cursor(cursor, int)[0] if cursor else _LAST
     items = parts.registry.notices(before, limit)
     more = cursor_of(items[-1]["notice_id"]) if len(items) == limit else None

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
+from common.errors import Retryable
 from common.jobs import JobState
 
 LATE_MS = 60_000
@@ -22,6 +23,10 @@ _WELL = frozenset({JobState.SUCCEEDED, JobState.ENDED})
 BADLY_ENDED = _FAILED | {JobState.MISSED}
 _WAITS_S = (1, 5, 30, 120, 600, 1800, 3600, 7200)
 """After the first try and each that follows: nine tries in four hours."""
+
+
+class NotTakenError(Retryable):
+    """The receiver answered something else than that it took the notice."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,10 @@ class ThereAlreadyError(StatementRefusedError):
     """An index or a column of this name is there already; what a repeated migration meets."""
 
 
+class GoneAlreadyError(StatementRefusedError):
+    """An index or a column to be dropped is not there; what a repeated migration meets."""
+
+
 class Transaction(Protocol):
     """One open transaction on one connection (READ COMMITTED). Owned by one thread.
 

@@ -19,6 +19,7 @@ from common.db import (
     DatabaseUnavailableError,
     DeadlockError,
     DuplicateKeyError,
+    GoneAlreadyError,
     StatementRefusedError,
     ThereAlreadyError,
 )
@@ -38,6 +39,7 @@ _SQL_MODE = (
 )
 _DUPLICATE = {1062, 1586}
 _THERE_ALREADY = {1060, 1061}
+_GONE_ALREADY = 1091
 _DEADLOCK = {1205, 1213, 1020, 3572, 3101}
 _UNAVAILABLE = {
     1040, 1053, 1077, 1079, 1129, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226,  # the server
@@ -134,6 +136,8 @@ def _translate(error: Any, user: str) -> RotaError:
     is_broken = isinstance(error, (driver.InterfaceError, driver.PoolError)) or number < 0
     if number in _UNAVAILABLE or is_broken:
         return DatabaseUnavailableError(text)
+    if number == _GONE_ALREADY:
+        return GoneAlreadyError(text)
     return ThereAlreadyError(text) if number in _THERE_ALREADY else StatementRefusedError(text)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from common.db.dialect_tables import add_column, create_index, create_table
+from common.db.dialect_tables import add_column, create_index, create_table, drop_index
 from common.db.dialect_tokens import (
     closing,
     index_of,
@@ -46,8 +46,10 @@ def translate(text: str, database: str) -> Translated:
     is_read = is_word(tokens, 0, "SELECT", "WITH", "SHOW")
     if is_word(tokens, 0, "CREATE") and is_word(tokens, 1, "TABLE"):
         statements = create_table(tokens, database)
-    elif is_word(tokens, 0, "CREATE") and is_word(tokens, 1, "INDEX"):
+    elif is_word(tokens, 0, "CREATE") and is_word(tokens, 1, "INDEX", "UNIQUE"):
         statements = (create_index(tokens, database),)
+    elif is_word(tokens, 0, "DROP") and is_word(tokens, 1, "INDEX"):
+        statements = (drop_index(tokens, database),)
     elif is_word(tokens, 0, "ALTER"):
         statements = (add_column(tokens, database),)
     else:

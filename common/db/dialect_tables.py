@@ -25,8 +25,8 @@ def create_table(tokens: list[str], database: str) -> tuple[str, ...]:
     opening = tokens.index("(")
     table = tokens[opening - 1].strip('"')
     items = split_at_commas(tokens[opening + 1 : closing(tokens, opening)])
-    own = [item for item in items if not is_word(item, 0, "KEY", "INDEX")]
-    indexes = [item for item in items if is_word(item, 0, "KEY", "INDEX")]
+    own = [item for item in items if not _is_index(item)]
+    indexes = [item for item in items if _is_index(item)]
     counted = {item[0] for item in own if "AUTO_INCREMENT" in (word.upper() for word in item)}
     lines = [_item(item, counted) for item in own]
     body = ", ".join(line for line in lines if line)
@@ -35,9 +35,15 @@ def create_table(tokens: list[str], database: str) -> tuple[str, ...]:
 
 
 def create_index(tokens: list[str], database: str) -> str:
-    """Translate ``CREATE INDEX name ON table (columns)``."""
-    table = tokens[4].strip('"')
-    return _index(["INDEX", tokens[2], *tokens[5:]], database, table)
+    """Translate ``CREATE [UNIQUE] INDEX name ON table (columns)``."""
+    at = tokens.index("INDEX")
+    table = tokens[at + 3].strip('"')
+    return _index([*tokens[1 : at + 2], *tokens[at + 4 :]], database, table)
+
+
+def drop_index(tokens: list[str], database: str) -> str:
+    """Translate ``DROP INDEX name ON table``."""
+    return f"DROP INDEX {_index_name(database, tokens[4], tokens[2])}"
 
 
 def add_column(tokens: list[str], database: str) -> str:
@@ -46,6 +52,13 @@ def add_column(tokens: list[str], database: str) -> str:
     if not (is_word(tokens, 3, "ADD") and is_word(tokens, 4, "COLUMN")):
         raise ValueError(f"only ADD COLUMN is known here, not {' '.join(tokens[3:5])}")
     return f'ALTER TABLE {database}."{table}" ADD COLUMN {_column(tokens[5:], is_counted=False)}'
+
+
+def _is_index(item: list[str]) -> bool:
+    """Tell whether it becomes an index with a name, which a later migration may drop."""
+    return is_word(item, 0, "KEY", "INDEX") or (
+        is_word(item, 0, "UNIQUE") and is_word(item, 1, "KEY", "INDEX") and item[2] != "("
+    )
 
 
 def _item(item: list[str], counted: set[str]) -> str:
@@ -66,8 +79,15 @@ def _columns(item: list[str]) -> str:
 
 
 def _index(item: list[str], database: str, table: str) -> str:
-    name = f"{table}_{item[1]}".replace('"', "")  # MySQL names indexes per table
-    return f'CREATE INDEX IF NOT EXISTS {database}."{name}" ON "{table}" {_columns(item)}'
+    is_unique = is_word(item, 0, "UNIQUE")
+    kind, name = ("UNIQUE INDEX", item[2]) if is_unique else ("INDEX", item[1])
+    named = _index_name(database, table, name)
+    return f'CREATE {kind} IF NOT EXISTS {named} ON "{table}" {_columns(item)}'
+
+
+def _index_name(database: str, table: str, name: str) -> str:
+    joined = f"{table}_{name}".replace('"', "")  # MySQL names indexes per table
+    return f'{database}."{joined}"'
 
 
 def _column(item: list[str], *, is_counted: bool) -> str:

@@ -3,7 +3,8 @@
 ``<package>/migrations/NNNN_name.sql`` holds statements that end with ``;`` at a line's end, one DDL
 per statement, each safe to run again: MySQL commits DDL by itself, so a migration that broke
 half-way is simply run again. CREATE TABLE says IF NOT EXISTS; MySQL has no such words for CREATE
-INDEX and ADD COLUMN, so one that is there already counts as made. A file that was applied is never
+INDEX, DROP INDEX and ADD COLUMN, so one that is there already counts as made, and one that is gone
+as dropped. A file that was applied is never
 edited.
 """
 
@@ -18,7 +19,12 @@ from importlib.resources import files
 from typing import Any
 
 from common.config import MySqlConfig
-from common.db import DatabaseUnavailableError, StatementRefusedError, ThereAlreadyError
+from common.db import (
+    DatabaseUnavailableError,
+    GoneAlreadyError,
+    StatementRefusedError,
+    ThereAlreadyError,
+)
 from common.db.connection import Connection, close_quietly, connect, translated
 from common.db.queries import Queries, Statement, parse_queries
 from common.errors import ConfigError, Permanent
@@ -181,7 +187,7 @@ def _apply(session: _Session, package: str, migration: Migration) -> None:
     for statement in migration.statements():
         try:
             session.run_text(statement)
-        except ThereAlreadyError:  # made before this migration was broken off
+        except (ThereAlreadyError, GoneAlreadyError):  # done before this migration was broken off
             _log.info("migration_step_done_before", package=package, migration=migration.name)
         except StatementRefusedError as error:
             where = f"{package}/migrations/{migration.name}"

@@ -67,6 +67,7 @@ App = Annotated[
 ]  # fmt: skip
 SecretName = Annotated[str, _text(values.SECRET_NAME, "a secret of the platform", "db-password")]
 Url = Annotated[str, _text(values.URL, "where to post", "https://hooks.example/ops")]
+Mail = Annotated[str, _text(values.MAIL, "an address to write to", "ops@example.org")]
 Size = Annotated[str, _text(values.SIZE, "digits and KiB, MiB or GiB", "128MiB")]
 Zone = Annotated[str, Shape("an IANA time zone", examples=("Asia/Kolkata",))]
 
@@ -103,13 +104,11 @@ class DependencyKeys(_Edge, total=False):
     on: DependencyEnd
 
 
-class _Addressed(TypedDict):
+class NotifyKeys(TypedDict, total=False):
+    """Whom to tell of what became of a job: `url`, `mail` or both."""
+
     url: Url
-
-
-class NotifyKeys(_Addressed, total=False):
-    """Whom to tell of what became of a job."""
-
+    mail: Mail
     on: NotifyEvent | list[NotifyEvent]
 
 

@@ -220,17 +220,29 @@ def _edge(checker: Checker, node: Node, path: str) -> Edge | None:
 
 
 def _notify(checker: Checker, node: Node, path: str) -> Notify | None:
-    inner = checker.mapping(node, path, keys_of(NotifyKeys), required=("url",))
-    url = checker.text(inner["url"], join(path, "url")) if "url" in inner else None
-    if url is not None and re.fullmatch(values.URL, url) is None:
-        checker.add(inner["url"], join(path, "url"), "bad_value",
-                    f"{shorten(url)!r} is no URL", hint="a URL begins with https://")  # fmt: skip
+    inner = checker.mapping(node, path, keys_of(NotifyKeys))
+    if isinstance(node, Mapping) and not {key.text for key, _ in node.entries} & {"url", "mail"}:
+        checker.add(node, path, "missing_key", "'url' or 'mail' is missing",
+                    hint="say whom to tell: notify: {mail: ops@example.org}")  # fmt: skip
+    url, mail = (_address(checker, inner.get(key), join(path, key)) for key in ("url", "mail"))
     if "on" not in inner:
-        return Notify(url=url or "")
+        return Notify(url=url, mail=mail)
     items = checker.items(inner["on"], join(path, "on"))
     words = words_of(NotifyKeys, "on")
     events = (checker.choice(n, p, words) for n, p in items)
-    return Notify(url=url or "", on=tuple(event for event in events if event))
+    return Notify(url=url, mail=mail, on=tuple(event for event in events if event))
+
+
+def _address(checker: Checker, node: Node | None, path: str) -> str:
+    text = None if node is None else checker.text(node, path)
+    if text is None:
+        return ""
+    is_mail = path.endswith(".mail")
+    if re.fullmatch(values.MAIL if is_mail else values.URL, text) is None:
+        what, hint = (("address", "one address, such as ops@example.org") if is_mail
+                      else ("URL", "a URL begins with https://"))  # fmt: skip
+        checker.add(node, path, "bad_value", f"{shorten(text)!r} is no {what}", hint=hint)
+    return text
 
 
 def _choice(key: str) -> Callable[[Checker, Node, str], str | None]:

@@ -31,7 +31,10 @@ class Dependency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notify(msgspec.Struct, frozen=True, kw_only=True):
-    url: str
+    """Where to tell it, by one way or both; an empty address: not that way."""
+
+    url: str = ""
+    mail: str = ""
     on: tuple[str, ...] = ("failed", "missed")
 
 

@@ -18,6 +18,7 @@ LABEL = r"[A-Za-z0-9_./-]{1,128}"
 APP = r"\S{1,255}"
 SECRET_NAME = r"[a-z0-9][a-z0-9._-]{0,62}"  # noqa: S105 - a pattern
 URL = r"https?://\S+"
+MAIL = r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,7}"
 TIME = r"([01][0-9]|2[0-3]):([0-5][0-9])(:([0-5][0-9]))?"
 END_TIME = rf"{TIME}|{MIDNIGHT_AFTER}"
 DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"

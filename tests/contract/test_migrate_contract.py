@@ -4,6 +4,7 @@ import shutil
 import sys
 import threading
 import uuid
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,6 +92,33 @@ def test_a_migration_broken_off_after_an_index_and_a_column_goes_on(admin, name,
     (folder / "0003_index.sql").write_text(";\n".join([*steps, "CREATE INDEX again ON things (id)", ""]))
     assert migrate(admin, name, own) == ["0003_index.sql"]
     assert migrate(admin, name, own) == []
+
+
+def test_a_migration_broken_off_after_a_dropped_index_goes_on(admin, name, package):
+    own, folder = package
+    migrate(admin, name, own)
+    steps = ["CREATE INDEX by_id ON things (id)", "DROP INDEX by_id ON things"]
+    connection = connect(replace(admin, database=name))
+    for step in steps:
+        connection.cursor().execute(step)
+    close_quietly(connection)
+    (folder / "0003_index.sql").write_text(f"{steps[1]};\n")
+    assert migrate(admin, name, own) == ["0003_index.sql"]
+
+
+def test_one_notice_for_each_channel(admin, name):
+    assert migrate(admin, name, "application_manager")[-1] == "0002_channels.sql"
+    connection = connect(replace(admin, database=name))
+    with closing(connection), connection.cursor() as cursor:
+        cursor.execute("SELECT index_name, GROUP_CONCAT(column_name ORDER BY seq_in_index) "
+                       "FROM information_schema.statistics WHERE table_schema = %s "
+                       "AND table_name = 'notices' AND non_unique = 0 "
+                       "AND index_name <> 'PRIMARY' GROUP BY index_name", (name,))
+        keys = cursor.fetchall()
+        cursor.execute("DELETE FROM schema_migrations WHERE name = '0002_channels.sql'")
+        connection.commit()
+    assert [tuple(key) for key in keys] == [("by_event_channel", "event_id,kind,channel")]
+    assert migrate(admin, name, "application_manager") == ["0002_channels.sql"], "run again"
 
 
 def test_concurrent_callers_wait_for_each_other(admin, name):

@@ -78,6 +78,7 @@ GOOD = [
     file_with(schedule={"start_time": "22:00", "end_time": "24:00", "days": "mon-fri"}),
     file_with(schedule={"start": "2026-01-31T09:00+05:30", "interval": "1mo", "exclude": "2026-01-31"}),
     file_with(resources={"cpus": 1, "memory": "1GiB"}, notify={"url": "https://x.example", "on": ["late"]}),
+    file_with(notify={"mail": "ops@example.org"}), file_with(notify={"mail": "a+b@x.example", "url": "https://x.example"}),
 ]  # fmt: skip
 BAD = [
     {}, {"version": 1}, {"version": 2, "instances": [{"id": "a"}]}, {"version": 1, "instances": []}, file_with(id="A"),
@@ -85,7 +86,7 @@ BAD = [
     file_with(machine="own"), file_with(prio=1), file_with(timeout="5"), file_with(schedule={"start_time": "8:00"}),
     file_with(schedule={"start_time": "24:00"}), file_with(schedule={"start_time": "08:00", "days": ["monday"]}),
     file_with(schedule={"start": "2026-01-01"}), file_with(schedule={"cron": 5}), file_with(node={}),
-    file_with(depends_on=[{"on": "done"}]), file_with(notify={"url": "ftp://x"}), file_with(resources={"memory": "1GB"}),
+    file_with(depends_on=[{"on": "done"}]), file_with(notify={"url": "ftp://x"}), file_with(notify={"mail": "ops"}), file_with(resources={"memory": "1GB"}),
 ]  # fmt: skip
 
 
