@@ -19,7 +19,12 @@ Json = dict[str, Any]
 
 
 class NoSuchJobError(Permanent):
-    """There is no such job."""
+    """There is no such job, or not yet: it gets its row when it is due."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"there is no job {job_id!r} in the ledger (a planned one gets there when it is due)"
+        )
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def find_job(transaction: Transaction, job_id: str) -> Json:
     """Return one job in the form of the list."""
     row = transaction.one("show_job", job_id=job_id)
     if row is None:
-        raise NoSuchJobError(f"there is no job {job_id!r} in the ledger")
+        raise NoSuchJobError(job_id)
     return job_from(row)
 
 

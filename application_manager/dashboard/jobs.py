@@ -95,7 +95,7 @@ def job_page(job_id: JobId, request: Request, parts: PartsDep, actor: Viewer) ->
     with parts.screens.transaction() as transaction:
         row = transaction.one("one_job", job_id=job_id)
         if row is None:
-            raise NoSuchJobError(f"there is no job {job_id!r} in the ledger")
+            raise NoSuchJobError(job_id)
         (job,) = shown(transaction, view, [row])
         events = transaction.all("events_of_job", job_id=job_id)
         attempts = [attempt_of(each) for each in transaction.all("attempts_of_job", job_id=job_id)]
