@@ -8,6 +8,7 @@ from pathlib import Path
 from common.documents import Checker, Node, Problem, read_document
 from common.errors import ConfigError
 from platform_initializer.app_policy import policy_text
+from platform_initializer.document_mail import read_mail
 from platform_initializer.document_provision import Options, read_provision
 from platform_initializer.domain.description import (
     HTTP_PORT,
@@ -27,7 +28,7 @@ SIZE = re.compile(r"([0-9]{1,6})(MiB|GiB)")
 _UNITS = {"MiB": 1 << 20, "GiB": 1 << 30}
 _SECONDS = re.compile(r"([0-9]{1,3})s")
 _TOP = {
-    "version", "platform", "ssh", "machines", "provision", "services", "images", "secrets",
+    "version", "platform", "ssh", "machines", "provision", "services", "images", "secrets", "mail",
 }  # fmt: skip
 
 
@@ -79,13 +80,14 @@ class _Reader:
                              hint="give `machines`, or `provision` with a pool")  # fmt: skip
         services, publish = self._services(top.get("services"))
         apps, policy = self._images(top.get("images"))
+        mail = read_mail(self.checker, top["mail"], self._folder) if "mail" in top else None
         return Description(
             platform=self._word(top.get("platform"), "platform", NAME) or "platform",
             folder=self._folder,
             store=self._store(top.get("secrets")),
             machines=machines, login=login, driver=driver, options=options, pools=pools,
-            services=services, publish=publish, apps=apps, policy=policy, parallel=parallel,
-            connect_timeout_s=timeout,
+            services=services, publish=publish, apps=apps, policy=policy, mail=mail,
+            parallel=parallel, connect_timeout_s=timeout,
         )  # fmt: skip
 
     def _ssh(self, node: Node | None) -> tuple[SshLogin, int, float]:

@@ -13,6 +13,7 @@ from platform_initializer.domain.description import Description
 from platform_initializer.domain.facts import Facts
 from platform_initializer.domain.placement import Placed, place
 from platform_initializer.domain.services import (
+    MAIL_PASSWORD,
     POLICY,
     Place,
     Site,
@@ -69,6 +70,7 @@ class World:
             images={name: self.images[reference].image_id for name, reference in OURS.items()},
             app_secrets=tuple(sorted(self.store.app_secrets())),
             has_policy=self.description.policy is not None,
+            mail=self.description.mail,
         )
 
     def container(self, service: str, machine: str) -> ContainerSpec:
@@ -92,6 +94,9 @@ class World:
         contents = {name: self.store.text(key) for name, key in secrets_of(service).items()}
         if service == "client" and self.description.policy is not None:
             contents[POLICY] = self.description.policy
+        mail = self.description.mail
+        if service == "application_manager" and mail is not None and mail.password is not None:
+            contents[MAIL_PASSWORD] = mail.password.reveal()
         return [
             RemoteFile(f"/etc/rota/secrets/{service}/{name}", text.encode(), 0o400, uid)
             for name, text in sorted(contents.items())

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from common.secret import Secret
+
 SERVICES = (
     "kafka", "mysql", "scheduler", "deployment_manager", "load_balancer", "node_manager",
     "application_manager",
@@ -58,6 +60,18 @@ class ServiceWish:
 
 
 @dataclass(frozen=True)
+class MailServer:
+    """Who takes notices by mail: whom they are from, and how to log in there, if at all."""
+
+    host: str
+    sender: str
+    tls: str = "starttls"
+    port: int | None = None
+    user: str | None = None
+    password: Secret | None = None
+
+
+@dataclass(frozen=True)
 class Description:
     """The whole file. Paths are absolute; relative ones in the file are relative to it."""
 
@@ -76,6 +90,7 @@ class Description:
     apps: tuple[str, ...] = ()
     policy: str | None = None
     """The text of the policy of app containers; None: the hardened default for all."""
+    mail: MailServer | None = None
     parallel: int = 30
     connect_timeout_s: float = 10.0
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from platform_initializer.domain.container import SECRETS, ContainerSpec
+from platform_initializer.domain.description import MailServer
 
 SERVICE_UID, KAFKA_UID, MYSQL_UID = 10001, 10002, 10003
 KAFKA_PORT, MYSQL_PORT, LOG_PORT = 9092, 3306, 7110
@@ -24,6 +25,7 @@ MYSQL_USERS = {
 }  # fmt: skip
 CA = "ca.pem"
 POLICY = "policy.json"
+MAIL_PASSWORD = "mail_password"  # noqa: S105 - a file's name
 MAP = "/etc/rota/platform.json"
 RUN_FOLDER = "/run/rota-client"  # empty after a boot: it is where the boot's id is kept
 CLIENT_FOLDER = "/var/lib/rota/client"  # not there in the container: the image keeps it from root
@@ -44,6 +46,7 @@ class Site:
     """Names of apps' secrets; None: nobody knows them here."""
     has_policy: bool = False
     """Whether the operator's policy of app containers lies beside the client's secrets."""
+    mail: MailServer | None = None
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,7 @@ def _service(service: str, site: Site, place: Place) -> ContainerSpec:
             }
             if site.app_secrets is not None:
                 settings["ROTA_APP_SECRETS"] = " ".join(site.app_secrets)
+            settings |= _mail_settings(site.mail) if site.mail else {}
         case "client":
             command = "node_manager.client"
             settings |= _client_settings(site, place)
@@ -211,6 +215,17 @@ def _client_settings(site: Site, place: Place) -> dict[str, str]:
         "ROTA_CLIENT_RUN_FOLDER": RUN_FOLDER,
         "ROTA_CLIENT_TOKEN_FILE": f"{SECRETS}/client_token",
     }
+
+
+def _mail_settings(mail: MailServer) -> dict[str, str]:
+    settings = {"ROTA_MAIL_HOST": mail.host, "ROTA_MAIL_FROM": mail.sender,
+                "ROTA_MAIL_TLS": mail.tls}  # fmt: skip
+    if mail.port:
+        settings["ROTA_MAIL_PORT"] = str(mail.port)
+    if mail.user:
+        settings |= {"ROTA_MAIL_USER": mail.user,
+                     "ROTA_MAIL_PASSWORD_FILE": f"{SECRETS}/{MAIL_PASSWORD}"}  # fmt: skip
+    return settings
 
 
 def migrations_task(site: Site) -> ContainerSpec:

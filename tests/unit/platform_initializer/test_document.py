@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from common.secret import Secret
 from platform_initializer.document import DocumentError, load_description, parse_description
-from platform_initializer.domain.description import ServiceWish
+from platform_initializer.domain.description import MailServer, ServiceWish
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = Path("/home/operator")
@@ -61,6 +62,42 @@ def test_the_policy_of_apps_is_read_as_the_client_will_read_it(tmp_path):
         (problem,) = caught.value.problems
         assert (problem.line, problem.code) == (5, "bad_policy")
         assert said in problem.message
+
+
+MAIL = """version: 1
+platform: a
+machines: [{name: m, address: h}]
+mail: {host: smtp.example, from: rota@example.org, port: 2525, user: rota, password_file: p}
+"""
+
+
+def test_the_mail_server_s_password_is_read_and_never_shown(tmp_path):
+    (tmp_path / "p").write_text("canary-7\n")
+    (tmp_path / "p").chmod(0o600)
+    found = parse_description(MAIL.encode(), "f", tmp_path)
+    assert found.mail == MailServer(
+        "smtp.example", "rota@example.org", "starttls", 2525, "rota", Secret("canary-7"))
+    assert "canary" not in repr(found)
+
+
+@pytest.mark.parametrize(("change", "code", "path"), [
+    (("from: rota@example.org, ", ""), "missing_key", "mail.from"),
+    (("rota@example.org", "nobody"), "bad_value", "mail.from"),
+    (("port: 2525", "port: 0"), "out_of_range", "mail.port"),
+    (("port: 2525", "tls: none"), "bad_value", "mail.tls"),
+    (("user: rota, ", ""), "missing_key", "mail.user"),
+    ((", password_file: p", ""), "missing_key", "mail.password_file"),
+    (("password_file: p", "password_file: absent"), "unreadable", "mail.password_file"),
+    (("password_file: p", "password_file: open"), "open_to_others", "mail.password_file"),
+])
+def test_a_mail_server_that_cannot_be_used_is_refused(tmp_path, change, code, path):
+    for name, mode in (("p", 0o600), ("open", 0o644)):
+        (tmp_path / name).write_text("x")
+        (tmp_path / name).chmod(mode)
+    with pytest.raises(DocumentError) as caught:
+        parse_description(MAIL.replace(*change).encode(), "f", tmp_path)
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.code, problem.path) == (4, code, path)
 
 
 BASE = "version: 1\nplatform: a\n"

@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import ConfigError
 from common.secret import Secret
-from platform_initializer.domain.description import ServiceWish
+from platform_initializer.domain.description import MailServer, ServiceWish
 from platform_initializer.domain.facts import FileFact
 from platform_initializer.domain.steps import Risk
 from platform_initializer.errors import MachineError
@@ -88,6 +88,23 @@ def test_a_changed_policy_of_apps_reaches_every_client_and_nobody_else(bare, don
     assert set(steps) == {f"{what}@{m}" for what in ("files", "client") for m in done.names}
     assert "policy.json" in steps["client@m1"].reason
     assert plan(converged(replace(bare, description=relaxed.description))) == []
+
+
+def test_a_mail_server_and_its_password_reach_the_application_manager_alone(bare, done):
+    mail = MailServer("smtp.example", "rota@example.org", user="rota", password=Secret("canary-7"))
+    told = replace(done, description=replace(done.description, mail=mail))
+    (home,) = done.homes_of("application_manager")
+    steps = {step.key: step for step in plan(told)}
+    assert set(steps) == {f"files@{home}", f"application_manager@{home}"}
+    assert "ROTA_MAIL_HOST" in steps[f"application_manager@{home}"].reason
+    other = replace(told, description=replace(
+        told.description, mail=replace(mail, password=Secret("canary-8"))))
+    agreed = converged(replace(bare, description=told.description))
+    changed = replace(agreed, description=other.description)
+    again = {step.key: step for step in plan(changed)}
+    assert set(again) == {f"files@{home}", f"application_manager@{home}"}
+    assert not [step for step in (*steps.values(), *again.values()) if "canary" in repr(step)]
+    assert plan(agreed) == []
 
 
 def test_no_client_starts_before_its_machine_is_guarded(bare):
