@@ -87,7 +87,7 @@ class Ahead:
         """Ask for the image, if this machine may run it and does not have it."""
         self.hints.mark_fetched(key)
         image = hint.start.spec.image
-        if policy.allows(image) and not self._engine.has_image(image):
+        if policy.refusal(hint.start.spec) is None and not self._engine.has_image(image):
             self._pulls.request(image, key, lambda *_: None)
 
     def create(
@@ -95,7 +95,7 @@ class Ahead:
     ) -> bool:
         """Create the container, not started; False if only time can lead on."""
         hint = self.hints.get(key)
-        if hint is None or not policy.allows(hint.start.spec.image):
+        if hint is None or policy.refusal(hint.start.spec):
             self.hints.drop(key)
             return True
 

@@ -148,7 +148,7 @@ class Hands:
             self._parts.ahead.fetch(key, hint, self._parts.policy)
             return
         self._parts.journal.mark(key, fetched=True)
-        if command is None or not self._parts.policy.allows(command.spec.image):
+        if command is None or self._parts.policy.refusal(command.spec):
             return
         if not self._parts.engine.has_image(command.spec.image):
             self._parts.pulls.request(command.spec.image, key, lambda *_: None)
@@ -158,9 +158,8 @@ class Hands:
         if command is None:
             parts = self._parts
             return parts.ahead.create(key, parts.owner, parts.policy, self._touch)
-        if not self._parts.policy.allows(command.spec.image):
-            words = f"the machine's policy does not allow the image {command.spec.image}"
-            self._fail(key, StopCause.CREATE_FAILED, words)
+        if refusal := self._parts.policy.refusal(command.spec):
+            self._fail(key, StopCause.CREATE_FAILED, refusal)
             return True
         try:
             plan = plan_container(command, self._parts.owner, self._parts.policy)

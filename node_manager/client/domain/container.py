@@ -15,7 +15,7 @@ import msgspec
 
 from common.errors import ConfigError
 from common.jobs import container_name_of
-from common.messages import StartContainer
+from common.messages import RunSpec, StartContainer
 from common.secret import APP_SECRETS
 
 NETWORK = "rota-apps"
@@ -31,6 +31,7 @@ class Relaxation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """How containers run; the defaults are the hardened ones.
 
     `user` "" means the image's own user; `volumes` maps a path of the machine to one inside.
+    `secrets` are shell-like patterns of the apps' secrets that may be read.
     """
 
     user: str = "65534:65534"
@@ -42,6 +43,7 @@ class Relaxation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     volumes: dict[str, str] = {}
     max_cpus: float = 1.0
     max_memory_mib: int = 512
+    secrets: tuple[str, ...] = ("*",)
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,9 +65,20 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 return relaxation
         return self.default
 
-    def allows(self, image: str) -> bool:
-        """Tell whether an image may run on this machine."""
-        return any(fnmatchcase(image, pattern) for pattern in self.allowed)
+    def refusal(self, spec: RunSpec) -> str | None:
+        """Say why this may not run on this machine; None: it may."""
+        if not _matches(spec.image, self.allowed):
+            return f"the machine's policy does not allow the image {spec.image}"
+        readable = self.for_image(spec.image).secrets
+        withheld = [name for name in spec.secrets if not _matches(name, readable)]
+        if withheld:
+            names = ", ".join(withheld)
+            return f"the machine's policy keeps these secrets from {spec.image}: {names}"
+        return None
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def read_policy(text: str) -> Policy:

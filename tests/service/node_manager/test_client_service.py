@@ -3,6 +3,7 @@
 import os
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from common.bus import Partition, Record
@@ -10,7 +11,7 @@ from common.bus.receive import Received
 from common.errors import Retryable
 from common.messages import ContainerState, RunSpec, StartContainer, StopCause
 from node_manager.client.domain.attempt import Key, Status
-from node_manager.client.domain.container import Owner, Policy
+from node_manager.client.domain.container import Owner, Policy, Relaxation
 from node_manager.client.log_store import KEPT_BYTES, LogStore
 from tests.service.node_manager.client_bench import JOB, KEY, NOW, Bench
 
@@ -172,7 +173,24 @@ def test_an_image_that_the_policy_does_not_allow_is_neither_pulled_nor_run(bench
     assert (report.state, report.stop_cause) == (ContainerState.REFUSED, StopCause.CREATE_FAILED)
     assert report.detail == "the machine's policy does not allow the image evil"
     assert bench.engine.pulled == bench.engine.created == []
-    assert bench.policy.allows("registry.example/a@sha256:1")
+    assert bench.policy.refusal(RunSpec(image="registry.example/a@sha256:1")) is None
+
+
+def test_a_secret_that_the_policy_keeps_from_an_image_starts_no_container(bench):
+    bench.policy = Policy(default=Relaxation(secrets=()), images={
+        "shop/*": Relaxation(secrets=("shop-*", "mail"))})
+    bench.restart()
+    bench.start(spec={"secrets": ("mail", "db")})
+    bench.work()
+    report = bench.told()[-1]
+    assert (report.state, report.stop_cause) == (ContainerState.REFUSED, StopCause.CREATE_FAILED)
+    assert report.detail == "the machine's policy keeps these secrets from app: mail, db"
+    assert bench.engine.created == []
+    of_shop = RunSpec(image="shop/till:1", secrets=("shop-db", "mail"))
+    assert bench.policy.refusal(of_shop) is None
+    assert "db" in bench.policy.refusal(msgspec.structs.replace(of_shop, secrets=("mail", "db")))
+    assert bench.policy.refusal(RunSpec(image="app")) is None
+    assert Policy().refusal(msgspec.structs.replace(of_shop, secrets=("any",))) is None
 
 
 def test_what_docker_cannot_start_is_refused_and_removed(bench):
