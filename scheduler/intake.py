@@ -149,7 +149,7 @@ class Intake:
     def _write(self, transaction: Transaction, rows: Mapping[str, Row]) -> Fired:
         """Settle what was due under the old versions, then write the new ones."""
         ending = Ending(transaction, self.scheduler.definitions, self.clock.now())
-        changed = self._changed(transaction, rows)
+        changed = _not_overtaken(transaction, self._changed(transaction, rows))
         if not changed:
             return Fired(ending)
         settled, jobs = self._settle(ending, changed)
@@ -210,6 +210,17 @@ class Intake:
         if now.timestamp() * 1000 - newest_ms < VISIBLE_WITHIN_MS:
             raise NotVisibleYetError
         raise UnknownInstanceError(f"no instance has the id {min(unknown)!r}")
+
+
+def _not_overtaken(transaction: Transaction, rows: Sequence[Row]) -> Sequence[Row]:
+    """Leave out what changed since it was read: whoever learned of that may be done with it."""
+    if not rows:
+        return rows
+    marks = {
+        (mark["instance_id"], mark["version"], mark["updated_at"])
+        for mark in transaction.all("app_marks", instances=[r["instance_id"] for r in rows])
+    }
+    return [r for r in rows if (r["instance_id"], r["version"], r["updated_at"]) in marks]
 
 
 def _moment_of(row: Row, known: Schedule, fresh: Schedule) -> datetime:

@@ -393,6 +393,10 @@ DELETE FROM version_ends WHERE instance_id = %(instance_id)s AND version = %(ver
 SELECT instance_id, version, spec, image, command, paused, deleted, applied_at, updated_at
 FROM rota_app.instances WHERE instance_id IN %(instances)s;
 
+-- name: app_marks
+-- What tells whether instances changed since they were read (read-only).
+SELECT instance_id, version, updated_at FROM rota_app.instances WHERE instance_id IN %(instances)s;
+
 -- name: app_changed
 -- Instances that changed since a moment, in the order of their ids, without their specs (read-only).
 SELECT instance_id, version, paused, deleted, applied_at, updated_at

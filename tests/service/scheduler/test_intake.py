@@ -66,6 +66,19 @@ def test_a_change_whose_clock_was_behind_is_found_by_the_whole_scan(world: World
     assert "b" in {job["instance_id"] for job in world.jobs()}
 
 
+def test_what_was_read_before_a_newer_version_was_taken_does_not_undo_it(world: World) -> None:
+    """A scan and a message are two threads: one may read, wait, and write after the other."""
+    world.apply(EVERY_10)
+    with world.database.transaction() as transaction:
+        read_before = transaction.all("app_instances", instances=["a"])
+    world.clock.advance(timedelta(seconds=1))
+    world.put(instance(schedule='{start: "2026-03-02T12:00:25", interval: 10s}'), version=2)
+    world.intake.scan()
+    world.intake.take(read_before)
+    world.pass_time(30)
+    assert [job["due"].second for job in world.jobs()] == [25]
+
+
 def test_many_instances_are_taken_portion_by_portion(world: World) -> None:
     world.apply("".join(instance(f"i{n}") for n in range(999)))
     world.apply("".join(instance(f"j{n}") for n in range(999)))
