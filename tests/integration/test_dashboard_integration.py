@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -352,6 +353,24 @@ def test_a_viewer_may_look_and_nothing_else(shown: Dashboard, chromium: Browser)
         refused = viewer.go("/users")
         expect(refused.locator("h1")).to_have_text("You may not do that")
         assert viewer.violations() == []
+
+
+def test_a_calendar_link_is_made_shown_once_and_opens_its_calendar(visit: Visit) -> None:
+    page = visit.go("/users")
+    page.click("button:has-text('Calendar link')")
+    dialog = page.locator("#new-calendar")
+    dialog.locator("[name=name]").fill(f"phone-{secrets.token_hex(3)}")
+    dialog.locator("[name=instance]").fill("canteen-meters")
+    dialog.locator("button:has-text('Make it')").click()
+    shown_once = page.locator("dialog[open]")
+    expect(shown_once).to_contain_text("/api/v1/calendar/instance.canteen-meters.")
+    (link,) = re.findall(r"https?://\S+\.ics", shown_once.inner_text())
+    given = page.request.get(link, headers={"cookie": ""})
+    assert given.headers["content-type"].startswith("text/calendar")
+    assert "SUMMARY:canteen-meters" in given.text()
+    assert visit.violations() == []
+    shown_once.locator("button:has-text('I have it')").click()
+    expect(page.locator("body")).not_to_contain_text("calendar/instance.")
 
 
 def test_a_stopped_server_makes_the_page_stale_and_its_return_makes_it_live(

@@ -49,7 +49,10 @@ export function ask({ title, text = "", yes = "Yes", danger = false, label = "" 
   dialog.showModal();
   (label ? input : button).focus();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes" ? { answer: input.value } : null), { once: true });
+    dialog.addEventListener("close", () => {
+      dialog.querySelector("[data-ask-text]").textContent = "";  // it may be a secret, shown once
+      resolve(dialog.returnValue === "yes" ? { answer: input.value } : null);
+    }, { once: true });
   });
 }
 
@@ -85,6 +88,7 @@ async function copy(text) {
 
 async function sendForm(form) {
   const body = Object.fromEntries(new FormData(form));
+  for (const field of form.querySelectorAll("[data-optional]")) if (!field.value) delete body[field.name];
   const wrong = form.querySelector("[data-wrong]");
   const again = form.querySelector("[data-same]");
   if (wrong) wrong.textContent = "";
@@ -98,8 +102,10 @@ async function sendForm(form) {
     if (form.dataset.then) { location.assign(form.dataset.then); return; }
     form.closest("dialog").close();
     form.reset();
-    if (form.dataset.shows && answer[form.dataset.shows]) {
-      await ask({ title: "Copy it now: it is not shown again", text: answer[form.dataset.shows], yes: "I have it" });
+    const shown = form.dataset.shows && answer[form.dataset.shows];
+    if (shown) {
+      const text = form.dataset.shows === "path" ? location.origin + shown : shown;
+      await ask({ title: "Copy it now: it is not shown again", text, yes: "I have it" });
     }
     refresh();
   } catch (error) {
