@@ -69,7 +69,7 @@ test-integration: setup docker lxcfs images ## real Kafka, MySQL, MariaDB, machi
 test-e2e: setup browser docker lxcfs images ## the platform on three machines
 	$(call layer,e2e,$(ON_SERVERS))
 
-test-day2: setup docker lxcfs images ## init, upgrade, backup, restore, machines come and go (10 min; not in `test`)
+test-day2: setup docker lxcfs images ## init, upgrade, backup, restore, machines come and go, secrets and ports (12 min; not in `test`)
 	$(call layer,day2)
 
 test-vm: setup docker lxcfs images ## a real virtual machine becomes a node (minutes; not in `test`)
