@@ -116,12 +116,12 @@ class Firer:
                 self.outbox.expect(command.job_id for command in commands)
                 failpoint("scheduler.before_commit")
             failpoint("scheduler.after_commit")
+            self.outbox.add(commands)
         except Exception as error:
             self.outbox.give_up(command.job_id for command in commands)
             if isinstance(error, DatabaseUnavailableError):
                 self.on_doubt()
             raise
-        self.outbox.add(commands)
         return fired
 
     def write_jobs(self, ending: Ending, jobs: Made, ready: Iterable[Ready] = ()) -> Made:

@@ -224,7 +224,8 @@ def _notify(checker: Checker, node: Node, path: str) -> Notify | None:
     if isinstance(node, Mapping) and not {key.text for key, _ in node.entries} & {"url", "mail"}:
         checker.add(node, path, "missing_key", "'url' or 'mail' is missing",
                     hint="say whom to tell: notify: {mail: ops@example.org}")  # fmt: skip
-    url, mail = (_address(checker, inner.get(key), join(path, key)) for key in ("url", "mail"))
+    url = _address(checker, inner.get("url"), join(path, "url"), _URL)
+    mail = _address(checker, inner.get("mail"), join(path, "mail"), _MAIL)
     if "on" not in inner:
         return Notify(url=url, mail=mail)
     items = checker.items(inner["on"], join(path, "on"))
@@ -233,16 +234,19 @@ def _notify(checker: Checker, node: Node, path: str) -> Notify | None:
     return Notify(url=url, mail=mail, on=tuple(event for event in events if event))
 
 
-def _address(checker: Checker, node: Node | None, path: str) -> str:
+def _address(checker: Checker, node: Node | None, path: str, form: tuple[str, str, str]) -> str:
+    """Read one; `form` is its pattern, what it is called, and the hint where it is none."""
     text = None if node is None else checker.text(node, path)
     if text is None:
         return ""
-    is_mail = path.endswith(".mail")
-    if re.fullmatch(values.MAIL if is_mail else values.URL, text) is None:
-        what, hint = (("address", "one address, such as ops@example.org") if is_mail
-                      else ("URL", "a URL begins with https://"))  # fmt: skip
+    pattern, what, hint = form
+    if re.fullmatch(pattern, text) is None:
         checker.add(node, path, "bad_value", f"{shorten(text)!r} is no {what}", hint=hint)
     return text
+
+
+_URL = (values.URL, "URL", "a URL begins with https://")
+_MAIL = (values.MAIL, "address", "one address, such as ops@example.org")
 
 
 def _choice(key: str) -> Callable[[Checker, Node, str], str | None]:

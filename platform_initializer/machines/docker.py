@@ -56,7 +56,7 @@ class DockerMaker:
             authorized_key=self._public_key,
             cpus=float(wanted.pool.cpus),
             memory=str(wanted.pool.memory),
-            lxcfs=_lxcfs_serves(Path(LXCFS, "proc/stat")),
+            lxcfs=lxcfs_serves(Path(LXCFS, "proc/stat")),
             labels={MARK_PLATFORM: self._platform, MARK_MACHINE: wanted.name},
         )
         _docker(*machine_run_args(run)[1:], machine=wanted.name)
@@ -87,7 +87,7 @@ class DockerMaker:
         return Machine(wanted.name, address, self._login, fingerprint, dict(wanted.pool.labels))
 
 
-def _lxcfs_serves(sample: Path) -> bool:
+def lxcfs_serves(sample: Path) -> bool:
     """Tell whether machines can have their own view of /proc; False where there is no lxcfs."""
     try:
         sample.read_bytes()

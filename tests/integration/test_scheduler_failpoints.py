@@ -7,28 +7,15 @@ That each is also killed at its step, and comes back, is in `test_scheduler_proc
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from tests.integration.test_scheduler_process import assert_in_order, each_second, unpublished
 from tests.simulation.failpoints import all_failpoints
-from tests.support import servers
-from tests.support.scheduler_process import Platform, Process, eventually, platform_on
+from tests.support.scheduler_process import Platform, Process, eventually
 
 FAILPOINTS = [name for name in all_failpoints() if name.startswith("scheduler.")]
 NAMES = [f"i{number}" for number in range(32)]
 STOPPED = "  - {{id: {name}, overlap: allow, schedule: {{start: {start!r}, interval: 2s, duration: 1s}}}}\n"
 ENDED = "  - {{id: {name}, overlap: allow, schedule: {{start: {start!r}, interval: 2s}}}}\n"
-
-
-@pytest.fixture
-def platform(
-    mysql_server: servers.SqlServer, kafka_server: servers.KafkaServer, tmp_path: Path
-) -> Iterator[Platform]:
-    with platform_on(mysql_server, kafka_server, tmp_path) as platform:
-        yield platform
 
 
 def begin(platform: Platform, act: str) -> list[Process]:

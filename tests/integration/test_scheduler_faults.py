@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-
-import pytest
 
 from common.bus import Record
 from common.messages import (
@@ -19,22 +16,13 @@ from common.messages import (
     encode,
 )
 from tests.integration.test_scheduler_process import assert_in_order, each_second
-from tests.support import servers
-from tests.support.scheduler_process import Platform, eventually, now, platform_on
+from tests.support.scheduler_process import Platform, eventually, now
 
 POISON = (
     b"{no JSON", b"\xff\xfe", b"x" * 900_000,
     b'{"type": "InstanceChanged", "version": 999, "instance_id": "a"}', b"[]", b"",
 )  # fmt: skip
 READ = (APP_INSTANCES, JOB_EVENTS, SERVICE_HEARTBEATS)
-
-
-@pytest.fixture
-def platform(
-    mysql_server: servers.SqlServer, kafka_server: servers.KafkaServer, tmp_path: Path
-) -> Iterator[Platform]:
-    with platform_on(mysql_server, kafka_server, tmp_path) as platform:
-        yield platform
 
 
 def dead(platform: Platform, topic: str) -> list[Record]:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from common.messages import APP_INSTANCES, JOB_EVENTS, StartJob
 from tests.support import servers
-from tests.support.scheduler_process import Platform, eventually, now, platform_on
+from tests.support.scheduler_process import Platform, eventually, now
 
 EACH_SECOND = "  - {{id: {name}, overlap: allow, schedule: {{start: {start!r}, interval: 1s}}}}\n"
 FAILPOINTS = [
@@ -27,14 +25,6 @@ FAILPOINTS = [
 
 def each_second(*names: str) -> str:
     return "".join(EACH_SECOND.format(name=name, start="{start}") for name in names)
-
-
-@pytest.fixture
-def platform(
-    mysql_server: servers.SqlServer, kafka_server: servers.KafkaServer, tmp_path: Path
-) -> Iterator[Platform]:
-    with platform_on(mysql_server, kafka_server, tmp_path) as platform:
-        yield platform
 
 
 def assert_in_order(platform: Platform, names: set[str], seconds: int) -> None:

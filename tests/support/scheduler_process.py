@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from common.bus.kafka import KafkaBus
 from common.config import KafkaConfig, MySqlConfig
 from common.db.migrate import migrate
@@ -217,3 +219,11 @@ def platform_on(
         yield platform
     finally:
         platform.close()
+
+
+@pytest.fixture
+def platform(
+    mysql_server: servers.SqlServer, kafka_server: servers.KafkaServer, tmp_path: Path
+) -> Iterator[Platform]:
+    with platform_on(mysql_server, kafka_server, tmp_path) as platform:
+        yield platform
