@@ -64,7 +64,8 @@ test-simulation: setup ## all services in one process, seeded faults
 	$(call layer,simulation,$(IN_PAIRS))
 
 test-integration: setup docker lxcfs images ## real Kafka, MySQL, MariaDB, machines
-	$(call layer,integration,$(ON_SERVERS))
+	$(call layer,integration,-m patient $(MODULES_IN_PAIRS) $(ON_SERVERS))
+	$(call layer,integration,-m 'not patient' $(ON_SERVERS))
 
 test-e2e: setup browser docker lxcfs images ## the platform on three machines
 	$(call layer,e2e,$(ON_SERVERS))

@@ -37,6 +37,8 @@ from common.secret import Secret
 from tests.service.application_manager.bench import PACKAGES, schedule_file
 from tests.support.servers import KafkaServer, Server, SqlServer, free_port
 
+pytestmark = pytest.mark.patient
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 ME = Actor("me", Role.ADMIN)
 LISTS = {"instances", "ids", "jobs", "nodes", "states", "subjects"}

@@ -13,6 +13,8 @@ import pytest
 
 from tests.support import servers
 
+pytestmark = pytest.mark.patient
+
 STAYING = {"kafka", "mysql", "scheduler", "deployment_manager", "load_balancer", "node_manager",
            "application_manager", "client"}  # fmt: skip
 

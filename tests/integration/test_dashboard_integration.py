@@ -19,6 +19,8 @@ from tests.support import dashboard, seed, servers
 from tests.support.browser import Visit
 from tests.support.dashboard import Dashboard
 
+pytestmark = pytest.mark.patient
+
 SCREENS = {
     "/": "Overview", "/timeline": "Timeline", "/timeline?view=table": "Timeline",
     "/timeline?by=node": "Timeline", "/instances": "Instances",

@@ -9,6 +9,8 @@ import pytest
 
 from tests.support import servers
 
+pytestmark = pytest.mark.patient
+
 INSTALLERS = {
     "rota_scheduler": ("scheduler/schedulerInit.py", "SCHEDULER"),
     "rota_deployer": ("deployment_manager/migrations.py", "DEPLOYER"),

@@ -15,6 +15,8 @@ from platform_initializer.access import access_rules
 from platform_initializer.render import write_secrets
 from tests.support import servers
 
+pytestmark = pytest.mark.patient
+
 NODE = "here"
 TOPICS = ("app.instances", "job.commands", "nodes", "node.here.commands", "node.loads")
 USERS = ("rota_app", "rota_scheduler", "rota_deployer", "rota_balancer", "rota_nodes",

@@ -12,6 +12,8 @@ from platform_initializer.local import LocalConnection
 from platform_initializer.steps.containers import start_container
 from tests.support import servers
 
+pytestmark = pytest.mark.patient
+
 
 @pytest.fixture(scope="module")
 def image():

@@ -17,6 +17,8 @@ from platform_initializer.machines.docker import fingerprint_of
 from tests.integration.test_machine_integration import Machine, machine_run_args, output
 from tests.support import servers
 
+pytestmark = pytest.mark.patient
+
 SCHEDULE = """\
 version: 1
 instances:

@@ -13,6 +13,8 @@ from tests.support.clients import now
 from tests.support.containers import Containers
 from tests.support.machines import docker_machine
 
+pytestmark = pytest.mark.patient
+
 METADATA = "169.254.169.254"
 
 

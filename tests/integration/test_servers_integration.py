@@ -14,6 +14,8 @@ from mysql.connector.abstracts import MySQLCursorAbstract
 
 from tests.support import servers
 
+pytestmark = pytest.mark.patient
+
 
 def create_topic(server: servers.KafkaServer, name: str) -> None:
     admin = KafkaAdminClient(**server.client_settings)

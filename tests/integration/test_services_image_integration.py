@@ -2,7 +2,11 @@
 
 import subprocess
 
+import pytest
+
 from tests.support import servers
+
+pytestmark = pytest.mark.patient
 
 SCRIPT = """
 import os, sys
