@@ -80,8 +80,7 @@ def build_all(images: list[Image]) -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     with (artefacts.BUILD / "images.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        found = inputs_labels([f"rota/{image.name}:dev" for image in images])
-        stale = [i for i in images if found.get(f"rota/{i.name}:dev", ("",))[0] != inputs_hash(i)]
+        stale = [image for image in images if not is_current(image)]
         if any(image.root for image in stale):
             ask_for_root()
         progress = Progress(total=len(images), current=len(images) - len(stale))
@@ -91,6 +90,18 @@ def build_all(images: list[Image]) -> int:
             for image in stale:
                 builder.futures[image.name] = pool.submit(builder.build, image)
         return 0 if all(future.result() for future in builder.futures.values()) else 1
+
+
+def is_current(image: Image) -> bool:
+    """Tell whether both its names stand for these inputs: `up` looks for the exact one."""
+    inputs = inputs_hash(image)
+    found = inputs_labels(tags_of(image))
+    return len(found) == 2 and {label for label, _ in found.values()} == {inputs}
+
+
+def tags_of(image: Image) -> list[str]:
+    """Name it exactly, by its inputs, and as what was built last."""
+    return [f"rota/{image.name}:{inputs_hash(image)[:12]}", f"rota/{image.name}:dev"]
 
 
 def ask_for_root() -> None:
@@ -129,8 +140,8 @@ class Builder:
 
     def _pull_or_build(self, image: Image, log: IO[bytes]) -> str:
         inputs = inputs_hash(image)
-        tags = [f"rota/{image.name}:{inputs[:12]}", f"rota/{image.name}:dev"]
-        if inputs_labels([tags[0]]):  # built before, then something else: only the name moved
+        tags = tags_of(image)
+        if inputs_labels(tags[:1]):  # built before, then something else: only the name moved
             run_logged(["docker", "tag", *tags], log)
             return "found"
         if self._registry.pull_ours(image.name, inputs, log):
