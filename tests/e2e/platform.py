@@ -106,23 +106,25 @@ class Platform:
     def service_home(self, service: str) -> tuple[str, str]:
         """Return (machine, container) of a service."""
         for machine in MACHINES:
-            names = self.on_machine(
-                machine, "docker", "ps", "--filter", f"label=io.rota.service={service}",
-                "--format", "{{.Names}}",
-            ).split()  # fmt: skip
-            if names:
-                return machine, names[0]
+            if container := self.service_on(service, machine):
+                return machine, container
         raise AssertionError(f"{service} runs nowhere")
+
+    def service_on(self, service: str, machine: str) -> str | None:
+        """Name a service's container on a machine, if it runs there."""
+        names = self.on_machine(
+            machine, "docker", "ps", "--filter", f"label=io.rota.service={service}",
+            "--format", "{{.Names}}",
+        ).split()  # fmt: skip
+        return names[0] if names else None
 
     def kill_service(self, service: str, machine: str | None = None) -> None:
         """Kill -9 the main process of a service, as the kernel's out-of-memory killer would."""
         if machine is None:
             machine, container = self.service_home(service)
         else:
-            container = self.on_machine(
-                machine, "docker", "ps", "--filter", f"label=io.rota.service={service}",
-                "--format", "{{.Names}}",
-            ).split()[0]  # fmt: skip
+            container = self.service_on(service, machine)
+            assert container, f"{service} does not run on {machine}"
         pid = self.on_machine(machine, "docker", "inspect", "-f", "{{.State.Pid}}", container)
         # Not `docker kill`: Docker would take that for an order and not restart the container.
         self.on_machine(machine, "kill", "-9", pid.strip())
