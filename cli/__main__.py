@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import CliError, ExitCode, print_error
+from cli.teaching import set_examples_apart
 
 GROUPS = {
     "platform": "bring the platform up on machines, and look after it",
@@ -93,6 +94,7 @@ def main() -> None:
     app.registered_groups.clear()
     for name, duty in GROUPS.items():
         app.add_typer(_group(name, duty), name=name, help=duty)
+    set_examples_apart(app)
     try:
         app(prog_name="rota")
     except CliError as error:

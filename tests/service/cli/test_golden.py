@@ -86,7 +86,7 @@ def test_help_teaches_by_examples(rota: Command, golden: Golden) -> None:
     for group, verbs in groups.items():
         for verb in verbs:
             said = rota(group, verb, "--help").out
-            assert f"Example: rota {group} {verb}" in said, (group, verb)
+            assert f"\n    rota {group} {verb}" in said, (group, verb)
     golden("help.txt", rota("--help").out)
     golden("help-job.txt", rota("job", "--help").out)
 
