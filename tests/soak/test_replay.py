@@ -15,16 +15,17 @@ from tests.e2e.platform import MACHINES, Platform, wait_for
 from tests.e2e.schedules import once, soon
 from tests.e2e.test_faults_e2e import all_ended, wait_until
 
-SERVICES = ("scheduler", "deployment_manager", "node_manager")
+GROUPS = {"scheduler": "scheduler", "deployment_manager": "deployment_manager",
+          "node_manager": "node-manager"}  # fmt: skip
 COUNT = 4
 
 
 @contextmanager
 def stopped(platform: Platform) -> Iterator[None]:
     """Stop all that commits offsets: Kafka takes none from outside while a group is alive."""
-    homes = [platform.service_home(service) for service in SERVICES]
+    homes = [platform.service_home(service) for service in GROUPS]
     homes += [(one, name) for one in MACHINES if (name := platform.service_on("client", one))]
-    assert len(homes) == len(SERVICES) + len(MACHINES)
+    assert len(homes) == len(GROUPS) + len(MACHINES)
     for machine, container in homes:
         platform.on_machine(machine, "docker", "stop", container)
     try:
@@ -36,7 +37,7 @@ def stopped(platform: Platform) -> Iterator[None]:
 
 def begin_again(platform: Platform) -> int:
     """Set all groups to the first record of all topics; return how many records that is."""
-    groups = {service: [spec.name for spec in fixed_topics()] for service in SERVICES}
+    groups = {group: [spec.name for spec in fixed_topics()] for group in GROUPS.values()}
     groups |= {f"client-{machine}": [node_commands(machine)] for machine in MACHINES}
     bus, count = platform.admin_bus(), 0
     try:

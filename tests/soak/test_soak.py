@@ -19,13 +19,15 @@ from tests.e2e.schedules import once, soon, stamp
 from tests.e2e.test_faults_e2e import all_ended, cut_off, hung_docker, wait_until
 from tests.soak.usage import Usage, growth, usage_of
 
-MINUTES = float(os.environ.get("ROTA_SOAK_MINUTES", "8"))
+MINUTES = float(os.environ.get("ROTA_SOAK_MINUTES", "10"))
 SEED = int(os.environ.get("ROTA_SOAK_SEED", "1"))
 FAULT_EVERY_S, SAMPLE_EVERY_S = 30, 10
 EVERY_S, LASTS_S, INSTANCES = 6, 5, 3
 SERVICES = ("scheduler", "deployment_manager", "node_manager", "load_balancer",
             "application_manager", "kafka", "mysql")  # fmt: skip
 MEMORY_MAY_GROW = 1.05
+FLAT = 8  # descriptors and threads come and go with connections; a leak goes on
+LIVED_LONG = 30  # samples, five minutes: what is younger is still warming up
 
 
 class Faults:
@@ -89,14 +91,14 @@ def test_under_random_faults_nothing_is_lost_and_nothing_grows(
              for name in names for due in dues],
             blind=faults.blind, calm_from=calm_from,
         )  # fmt: skip
-    grown = growth(samples)
+    grown = growth(samples, LIVED_LONG)
     states = Counter(row.state for row in history.rows)
     print(f"faults {dict(faults.done)}; jobs {dict(states)}", *grown, sep="\n")
     assert check(history) == []
     assert set(states) <= {"ENDED", "MISSED", "LOST"}, states
     assert grown, "no process lived long enough to be judged"
     assert [str(one) for one in grown if one.memory > MEMORY_MAY_GROW] == []
-    assert [str(one) for one in grown if max(one.descriptors, one.threads) > MEMORY_MAY_GROW] == []
+    assert [str(one) for one in grown if max(one.descriptors, one.threads) > FLAT] == []
 
 
 def _disturb(

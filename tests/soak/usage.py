@@ -33,17 +33,21 @@ class Usage:
 
 @dataclass(frozen=True)
 class Growth:
-    """How a service's process that lived long enough changed, as ratios of medians."""
+    """How a process changed between the medians of two quarters of its life.
+
+    Memory as a ratio; descriptors and threads as differences, for there are only tens of them.
+    """
 
     machine: str
     service: str
+    lived: int  # samples
     memory: float
     descriptors: float
     threads: float
 
     def __str__(self) -> str:
-        return (f"{self.service}@{self.machine}: memory x{self.memory:.3f},"
-                f" descriptors x{self.descriptors:.2f}, threads x{self.threads:.2f}")  # fmt: skip
+        return (f"{self.service}@{self.machine}: {self.lived} samples, memory x{self.memory:.3f},"
+                f" descriptors {self.descriptors:+.0f}, threads {self.threads:+.0f}")  # fmt: skip
 
 
 def usage_of(platform: Platform) -> list[Usage]:
@@ -51,7 +55,7 @@ def usage_of(platform: Platform) -> list[Usage]:
     return [one for machine in MACHINES for one in _on(platform, machine)]
 
 
-def growth(samples: Sequence[Sequence[Usage]], at_least: int = 6) -> list[Growth]:
+def growth(samples: Sequence[Sequence[Usage]], at_least: int) -> list[Growth]:
     """Compare the second quarter of each process's life with its last one.
 
     The first quarter is its warming up; a process with fewer than `at_least` samples is too young.
@@ -75,9 +79,11 @@ def _growth(life: Sequence[Usage]) -> Growth:
     quarter = len(life) // 4
     early, late = life[quarter : 2 * quarter + 1], life[-quarter - 1 :]
 
-    def ratio(field: str) -> float:
-        before = statistics.median(getattr(one, field) for one in early)
-        return float(statistics.median(getattr(one, field) for one in late) / before)
+    def medians(field: str) -> tuple[float, float]:
+        before, after = ([getattr(one, field) for one in part] for part in (early, late))
+        return statistics.median(before), statistics.median(after)
 
-    return Growth(life[0].machine, life[0].service, ratio("memory_kib"), ratio("descriptors"),
-                  ratio("threads"))  # fmt: skip
+    (memory, more_memory), *counts = map(medians, ("memory_kib", "descriptors", "threads"))
+    descriptors, threads = (after - before for before, after in counts)
+    return Growth(life[0].machine, life[0].service, len(life), more_memory / memory, descriptors,
+                  threads)  # fmt: skip
