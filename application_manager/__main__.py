@@ -11,6 +11,7 @@ from typing import Protocol
 from application_manager.api.app import build_app
 from application_manager.api.parts import Parts
 from application_manager.asks import Asks
+from application_manager.channels import Channels
 from application_manager.endings import Endings
 from application_manager.expiry import EVERY_S as LOOK_EVERY_S
 from application_manager.expiry import Expiry, servers_of
@@ -75,6 +76,7 @@ def build(context: Context) -> Service:
             parts.letters,
             every(1.0, "feed", parts.feed.run_once),
             every(2.0, "notices", notifier.run_once),
+            every(2.0, "mail", notifier.mail_once),
             every(3600.0, "first", first.run_once),
             every(600.0, "tidy", lambda: parts.people.tidy(keep_days)),
             every(600.0, "tidy_notices", lambda: notifier.tidy(keep_days)),
@@ -116,6 +118,7 @@ def _parts(context: Context, doors: _Doors, publish: Callable[[], None], *, is_t
         schedules=Schedules(database, publish, allowed, secrets),
         asks=Asks(database, clock, publish),
         versions=Versions(database, publish), registry=Registry(database, people),
+        channels=Channels(database, clock),
         client_token=_secret(context.settings, "CLIENT_TOKEN"), is_tls=is_tls,
         stopping=context.stopping,
     )  # fmt: skip

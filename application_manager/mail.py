@@ -12,6 +12,7 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from application_manager.domain.channels import TEST
 from application_manager.domain.notices import NotTakenError
 from common.config import Settings
 from common.errors import ConfigError
@@ -107,7 +108,9 @@ def letter_of(body: dict[str, Any], sender: str, to: str) -> EmailMessage:
     letter["Message-ID"] = f"<{mark}@rota.{sender.rpartition('@')[2].strip('<> ')}>"
     letter["Auto-Submitted"] = "auto-generated"
     lines = [f"{key}: {value}" for key, value in body.items() if value is not None]
-    letter.set_content("\n".join([*lines, "", f"More: rota job explain {body['job_id']}", ""]))
+    if body["event"] != TEST:
+        lines += ["", f"More: rota job explain {body['job_id']}"]
+    letter.set_content("\n".join([*lines, ""]))
     return letter
 
 

@@ -11,10 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
-from application_manager.domain.notices import Happened, NotTakenError, kinds_of, wait_before
+from application_manager.channels import channel_of
+from application_manager.domain.channels import TEST, Channel, channels_in, tellings
+from application_manager.domain.notices import WELL_ENDED, Happened, NotTakenError, wait_before
 from application_manager.mail import send_nothing
 from common.clock import Clock
 from common.db import Database, Row, Transaction
@@ -46,7 +49,7 @@ def post(url: str, body: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Notifier:
-    """Reads the ledger's events, writes notices, sends them. Owned by its loop's thread."""
+    """Reads the ledger's events, writes notices, sends them; a thread each for its two `…_once`."""
 
     database: Database
     clock: Clock
@@ -54,10 +57,14 @@ class Notifier:
     mail: Post = send_nothing
 
     def run_once(self) -> float | None:
-        """Write down what is new, send what is due."""
+        """Write down what is new, post what is due."""
         read = self._collect()
-        self._send()
+        self._send("webhook", self.post)
         return 0.0 if read == EVENTS_AT_ONCE + OVERLAP else None
+
+    def mail_once(self) -> None:
+        """Send the letters that are due; webhooks never wait for the mail server."""
+        self._send("mail", self.mail)
 
     def tidy(self, keep_days: float) -> None:
         """Forget what was told or given up so long ago."""
@@ -83,32 +90,46 @@ class Notifier:
     def _notices_of(
         self, transaction: Transaction, events: Sequence[Row]
     ) -> list[dict[str, Any]]:
+        everywhere = [(row["created_at"], channel_of(row))
+                      for row in transaction.all("all_channels")]  # fmt: skip
         wanted = _wishes(transaction, {event["instance_id"] for event in events})
-        return [
-            {"event_id": event["event_id"], "job_id": event["job_id"], "kind": kind,
-             "channel": channel, "url": url, "body": json.dumps(_body(event, kind))}
-            for event in events
-            if (wish := wanted.get(event["instance_id"])) is not None
-            for kind in kinds_of(_happened(transaction, event), wish.on)
-            for channel, url in _addresses(wish)
-        ]  # fmt: skip
+        found = []
+        for event in events:
+            own = wanted.get(event["instance_id"])
+            channels = channels_in(own) if own else []
+            channels += [channel for since, channel in everywhere if since <= event["at"]]
+            happened = _happened(transaction, event, channels)
+            found += [
+                {"event_id": event["event_id"], "job_id": event["job_id"], "kind": kind,
+                 "channel": channel.way, "source": channel.source, "url": channel.url,
+                 "body": json.dumps(_body(event, kind))}
+                for kind, channel in tellings(happened, channels)
+            ]  # fmt: skip
+        return found
 
-    def _send(self) -> None:
+    def _send(self, way: str, send: Post) -> None:
+        """Send what is due by one way. Who does not answer at all is asked once a round.
+
+        Else a silent server, for five seconds a notice, would hold up what is for others.
+        """
         with self.database.transaction() as transaction:
-            due = transaction.all("due_notices", limit=SENT_AT_ONCE)
+            due = transaction.all("due_notices", channel=way, limit=SENT_AT_ONCE)
+        silent: dict[str, Exception] = {}
         for notice in due:
-            tries = notice["tries"] + 1
-            try:
-                send = self.mail if notice["channel"] == "mail" else self.post
-                send(notice["url"], json.loads(notice["body"]))
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
-                self._put_off(notice, tries, error)
-            else:
-                self._mark(notice, state="sent", tries=tries, error=None, wait_s=0)
+            receiver = urlsplit(notice["url"]).netloc  # of a letter: empty, all go to one server
+            error = silent.get(receiver) or _tried(send, notice)
+            if error is None:
+                self._mark(notice, state="sent", tries=notice["tries"] + 1, error=None, wait_s=0)
+                continue
+            if not isinstance(error, NotTakenError):
+                silent[receiver] = error
+            self._put_off(notice, error)
 
-    def _put_off(self, notice: Row, tries: int, error: Exception) -> None:
-        wait = wait_before(tries)
-        said = f"{type(error).__name__}: {error}"[:500]
+    def _put_off(self, notice: Row, error: Exception) -> None:
+        tries = notice["tries"] + 1
+        wait = wait_before(tries) if notice["kind"] != TEST else None
+        is_said = isinstance(error, NotTakenError)
+        said = (str(error) if is_said else f"{type(error).__name__}: {error}".rstrip(": "))[:500]
         _log.warning("notice_not_taken", job_id=notice["job_id"], tries=tries, error=said)
         self._mark(notice, state="waiting" if wait else "given_up", tries=tries, error=said,
                    wait_s=int(wait.total_seconds()) if wait else 0)  # fmt: skip
@@ -116,6 +137,14 @@ class Notifier:
     def _mark(self, notice: Row, **change: Any) -> None:
         with self.database.transaction() as transaction:
             transaction.execute("mark_notice", notice_id=notice["notice_id"], **change)
+
+
+def _tried(send: Post, notice: Row) -> Exception | None:
+    try:
+        send(notice["url"], json.loads(notice["body"]))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
+        return error
+    return None
 
 
 def _positions(transaction: Transaction) -> tuple[int, int]:
@@ -138,15 +167,10 @@ def _wishes(transaction: Transaction, instances: set[str]) -> dict[str, Notify]:
     return {name: spec.notify for name, spec in specs.items() if spec.notify is not None}
 
 
-def _addresses(wish: Notify) -> list[tuple[str, str]]:
-    both = [("webhook", wish.url), ("mail", f"mailto:{wish.mail}" if wish.mail else "")]
-    return [(channel, url) for channel, url in both if url]
-
-
-def _happened(transaction: Transaction, event: Row) -> Happened:
+def _happened(transaction: Transaction, event: Row, channels: Sequence[Channel]) -> Happened:
     to_state = JobState(event["to_state"])
     previous = None
-    if to_state in (JobState.SUCCEEDED, JobState.ENDED):
+    if to_state in WELL_ENDED and any("recovered" in channel.on for channel in channels):
         row = transaction.one("job_before", instance_id=event["instance_id"], due=event["due"])
         previous = JobState(row["state"]) if row else None
     return Happened(to_state, event["lateness_ms"], previous)

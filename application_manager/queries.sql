@@ -365,15 +365,15 @@ ON DUPLICATE KEY UPDATE position = VALUES(position);
 
 -- name: add_notices
 -- Something that somebody is to be told; once for each event, kind and channel.
-INSERT IGNORE INTO notices (event_id, job_id, kind, channel, url, body, state, next_try_at,
+INSERT IGNORE INTO notices (event_id, job_id, kind, channel, source, url, body, state, next_try_at,
                             created_at)
-VALUES (%(event_id)s, %(job_id)s, %(kind)s, %(channel)s, %(url)s, %(body)s, 'waiting',
+VALUES (%(event_id)s, %(job_id)s, %(kind)s, %(channel)s, %(source)s, %(url)s, %(body)s, 'waiting',
         UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));
 
 -- name: due_notices
--- What is to be sent now.
-SELECT notice_id, job_id, channel, url, body, tries FROM notices
-WHERE state = 'waiting' AND next_try_at <= UTC_TIMESTAMP(6)
+-- What is to be sent now by one way.
+SELECT notice_id, job_id, kind, url, body, tries FROM notices
+WHERE state = 'waiting' AND next_try_at <= UTC_TIMESTAMP(6) AND channel = %(channel)s
 ORDER BY next_try_at LIMIT %(limit)s;
 
 -- name: mark_notice
@@ -390,8 +390,32 @@ WHERE state <> 'waiting' AND event_id < %(before)s
 
 -- name: list_notices
 -- Notices, newest first.
-SELECT notice_id, event_id, job_id, kind, channel, url, state, tries, next_try_at, error, created_at
+SELECT notice_id, event_id, job_id, kind, channel, source, url, state, tries, next_try_at, error,
+       created_at
 FROM notices WHERE notice_id < %(before)s ORDER BY notice_id DESC LIMIT %(limit)s;
+
+-- name: give_up_notices
+-- What still waits for a channel that is no more.
+UPDATE notices SET state = 'given_up', error = %(error)s
+WHERE source = %(source)s AND state = 'waiting';
+
+-- name: all_channels
+-- Whom to tell of whatever instance.
+SELECT name, url, kinds, created_by, created_at FROM channels ORDER BY name;
+
+-- name: add_channel
+-- A channel of a new name.
+INSERT INTO channels (name, url, kinds, created_by, created_at)
+VALUES (%(name)s, %(url)s, %(kinds)s, %(actor)s, UTC_TIMESTAMP(6));
+
+-- name: delete_channel
+-- Tell it nothing more.
+DELETE FROM channels WHERE name = %(name)s;
+
+-- name: specs_with_notify
+-- Instances whose schedule file names whom to tell.
+SELECT instance_id, spec FROM instances
+WHERE NOT deleted AND JSON_EXTRACT(spec, '$.notify.on') IS NOT NULL;
 
 -- name: job_before
 -- How the last due time before this one ended.

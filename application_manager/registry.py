@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from application_manager import store
 from application_manager.domain.access import Actor, hash_token
@@ -141,20 +140,6 @@ class Registry:
         return [
             {**row, "detail": json.loads(row["detail"]) if row["detail"] else None} for row in rows
         ]
-
-    def notices(self, before: int, limit: int) -> list[Json]:
-        """Return what people were told before a notice, newest first."""
-        with self.database.transaction() as transaction:
-            rows = transaction.all("list_notices", before=before, limit=limit)
-        return [{**row, "url": _host_of(row["url"])} for row in rows]
-
-
-def _host_of(url: str) -> str:
-    """Leave out a webhook's path, often what keeps strangers out, and of a mail address who."""
-    parts = urlsplit(url)
-    if parts.scheme == "mailto":
-        return f"mailto:…@{parts.path.rpartition('@')[2]}"
-    return f"{parts.scheme}://{parts.hostname}/…"
 
 
 def _require_shown(transaction: Transaction, shown: Shown) -> None:

@@ -10,6 +10,7 @@ from application_manager.api import (
     fleet,
     jobs,
     login,
+    notices,
     people,
     schedules,
     stream,
@@ -24,7 +25,7 @@ from application_manager.dashboard.errors import PageErrors
 
 ROUTERS = (
     schedules.router, jobs.router, asks.router, people.router, fleet.router, stream.router,
-    login.router, calendar.router,
+    login.router, calendar.router, notices.router,
 )  # fmt: skip
 
 

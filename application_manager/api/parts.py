@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from application_manager.asks import Asks
+from application_manager.channels import Channels
 from application_manager.feed import Feed
 from application_manager.letters import DeadLetters
 from application_manager.live import Loads
@@ -41,6 +42,7 @@ class Parts:
     asks: Asks
     versions: Versions
     registry: Registry
+    channels: Channels
     client_token: Secret | None = None
     is_tls: bool = False
     stopping: threading.Event = field(default_factory=threading.Event)

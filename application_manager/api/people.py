@@ -147,20 +147,6 @@ def audit(
     return {"items": items, "next_cursor": more}
 
 
-@router.get("/notices")
-def notices(
-    parts: PartsDep,
-    _: Viewer,
-    cursor: Annotated[str | None, Query(max_length=500)] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> dict[str, Any]:
-    """List what webhooks and mail were told, or could not be told, newest first."""
-    before = read_cursor(cursor, int)[0] if cursor else _LAST
-    items = parts.registry.notices(before, limit)
-    more = cursor_of(items[-1]["notice_id"]) if len(items) == limit else None
-    return {"items": items, "next_cursor": more}
-
-
 @router.get("/applications")
 def applications(parts: PartsDep, _: Viewer) -> dict[str, Any]:
     """List the application repository."""

@@ -18,6 +18,7 @@ from application_manager.dashboard import (
     instances,
     jobs,
     nodes,
+    notices,
     overview,
     people,
     services,
@@ -30,6 +31,7 @@ from application_manager.dashboard.render import STATIC
 ROUTERS = (
     overview.router, instances.router, jobs.router, nodes.router, upload.router, services.router,
     people.router, session.router, timeline.router, backfill.router,
+    notices.router,
 )  # fmt: skip
 
 

@@ -187,6 +187,21 @@ SELECT name, role, is_disabled, created_at FROM rota_app.users ORDER BY name;
 -- API tokens, never the secret itself.
 SELECT token_id, name, role, created_by, created_at, last_used_at FROM rota_app.tokens ORDER BY name;
 
+-- name: all_channels
+-- Whom to tell of whatever instance.
+SELECT name, url, kinds, created_by, created_at FROM rota_app.channels ORDER BY name;
+
+-- name: specs_with_notify
+-- Instances whose schedule file names whom to tell.
+SELECT instance_id, spec FROM rota_app.instances
+WHERE NOT deleted AND JSON_EXTRACT(spec, '$.notify.on') IS NOT NULL;
+
+-- name: list_notices
+-- Notices, newest first.
+SELECT notice_id, event_id, job_id, kind, channel, source, url, state, tries, next_try_at, error,
+       created_at
+FROM rota_app.notices WHERE notice_id < %(before)s ORDER BY notice_id DESC LIMIT %(limit)s;
+
 -- name: timeline_rows
 -- The instances of the timeline, in order.
 SELECT instance_id, paused FROM rota_app.instances

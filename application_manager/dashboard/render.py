@@ -34,6 +34,7 @@ NAVIGATION = (
     ("nodes", "/nodes", "Nodes", "g n"),
     ("upload", "/upload", "Upload", "g u"),
     ("services", "/services", "Services", "g s"),
+    ("notices", "/notices", "Notices", "g m"),
     ("audit", "/audit", "Audit", "g a"),
     ("users", "/users", "Users & tokens", "g p"),
 )

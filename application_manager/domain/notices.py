@@ -19,7 +19,7 @@ LATE_MS = 60_000
 _FAILED = frozenset(
     {JobState.FAILED, JobState.TIMED_OUT, JobState.LOST, JobState.UPSTREAM_FAILED}
 )
-_WELL = frozenset({JobState.SUCCEEDED, JobState.ENDED})
+WELL_ENDED = frozenset({JobState.SUCCEEDED, JobState.ENDED})
 BADLY_ENDED = _FAILED | {JobState.MISSED}
 _WAITS_S = (1, 5, 30, 120, 600, 1800, 3600, 7200)
 """After the first try and each that follows: nine tries in four hours."""
@@ -49,7 +49,7 @@ def kinds_of(happened: Happened, wanted: Collection[str]) -> list[str]:
         kinds.append("late")
     if happened.to_state is JobState.TIMED_OUT:
         kinds.append("overran")
-    if happened.to_state in _WELL and happened.previous in BADLY_ENDED:
+    if happened.to_state in WELL_ENDED and happened.previous in BADLY_ENDED:
         kinds.append("recovered")
     return [kind for kind in kinds if kind in wanted]
 

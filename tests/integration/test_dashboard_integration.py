@@ -26,7 +26,7 @@ SCREENS = {
     "/timeline?by=node": "Timeline", "/instances": "Instances",
     "/instances/canteen-meters": "canteen-meters", "/jobs": "Jobs", "/jobs?q=nothing-is-called-so":
     "Jobs", "/nodes": "Nodes", "/nodes/node-02": "node-02", "/upload": "Upload",
-    "/services": "Services", "/audit": "Audit", "/users": "Users and tokens",
+    "/services": "Services", "/notices": "Notices", "/audit": "Audit", "/users": "Users and tokens",
 }  # fmt: skip
 BAD_FILE = """\
 version: 1

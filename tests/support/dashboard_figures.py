@@ -18,7 +18,7 @@ from tests.support import browser, servers
 PAGES = (
     "/", "/timeline", "/timeline?view=table", "/instances", "/instances/canteen-meters", "/jobs",
     "/jobs?show=failed", "/jobs?show=running", "/jobs?q=canteen", "/jobs?late=true", "/nodes",
-    "/upload", "/services", "/audit", "/users",
+    "/upload", "/services", "/audit", "/users", "/notices",
 )  # fmt: skip
 ROUNDS = 5
 SPANS_S = (43_200, 86_400, 691_200)

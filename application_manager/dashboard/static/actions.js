@@ -88,6 +88,7 @@ async function copy(text) {
 
 async function sendForm(form) {
   const body = Object.fromEntries(new FormData(form));
+  for (const name of (form.dataset.lists || "").split(" ")) if (name) body[name] = new FormData(form).getAll(name);
   for (const field of form.querySelectorAll("[data-optional]")) if (!field.value) delete body[field.name];
   const wrong = form.querySelector("[data-wrong]");
   const again = form.querySelector("[data-same]");

@@ -16,6 +16,7 @@ from httpx import Response
 from application_manager.api.app import build_app
 from application_manager.api.parts import Parts
 from application_manager.asks import Asks
+from application_manager.channels import Channels
 from application_manager.feed import Feed
 from application_manager.letters import DeadLetters
 from application_manager.live import Loads
@@ -184,7 +185,7 @@ def world(
         letters=DeadLetters(bus),
         schedules=Schedules(database, lambda: wakes.append(1), allowed, secrets),
         asks=Asks(database, clock, lambda: wakes.append(1)),
-        versions=Versions(database, lambda: wakes.append(1)), registry=Registry(database, people),
+        versions=Versions(database, lambda: wakes.append(1)), registry=Registry(database, people), channels=Channels(database, clock),
         client_token=Secret("client-token"),
     ), **changes)  # fmt: skip
     others = MemoryDatabase(server, "rota_app", parse_queries(_OTHERS))

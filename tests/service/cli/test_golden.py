@@ -76,7 +76,7 @@ def test_help_teaches_by_examples(rota: Command, golden: Golden) -> None:
         "job": ["list", "show", "explain", "logs", "kill", "run", "retry", "wait"],
         "node": ["list", "show", "drain", "uncordon", "remove"],
         "application": ["list", "show", "register", "remove"],
-        "notice": ["list"],
+        "notice": ["list", "channels", "add", "remove", "test"],
         "user": ["list", "add", "change", "remove"],
         "token": ["list", "add", "revoke"],
         "audit": ["list"],

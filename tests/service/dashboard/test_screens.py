@@ -17,7 +17,7 @@ from tests.service.application_manager.bench import NOON, PASSWORD, TOKEN, World
 JOB = "heating.20260302T115900Z.0"
 PAGES = (
     "/", "/timeline", "/timeline?view=table", "/timeline?by=node", "/instances", "/jobs", "/nodes",
-    "/upload", "/services", "/audit", "/users",
+    "/upload", "/services", "/audit", "/users", "/notices",
 )  # fmt: skip
 FULL_PAGES = (*PAGES, "/instances/heating", f"/jobs/{JOB}", "/nodes/m1")
 
