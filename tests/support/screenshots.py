@@ -47,7 +47,7 @@ SHOTS = (
     ("job-failed", "@/jobs?show=failed", "dark"), ("job-waiting", "@/jobs?show=waiting", "light"),
     ("nodes", "/nodes", "light"), ("node", "/nodes/node-02", "dark"),
     ("upload-problems", "+" + BAD_FILE, "light"), ("upload-plan", "+" + PLAN_FILE, "light"),
-    ("services", "/services", "light"), ("audit", "/audit", "light"), ("users", "/users", "light"),
+    ("services", "/services", "light"), ("notices", "/notices", "light"), ("audit", "/audit", "light"), ("users", "/users", "light"),
     ("empty", "/jobs?q=nothing-is-called-so", "light"), ("error", "/nodes/nobody", "light"),
     ("overview-phone", "/", "phone"), ("timeline-phone", "/timeline", "phone"),
     ("job-phone", "@/jobs?show=running", "phone"),

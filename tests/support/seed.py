@@ -20,7 +20,7 @@ from common.jobs import job_id_of, shard_of
 from common.messages import NodeLoad, ServiceHeartbeat
 from common.schedule import InstanceSpec, compile_schedule, load, spec_to_json
 from load_balancer.domain.load import harmonic_mean
-from tests.support import seed_words
+from tests.support import seed_notices, seed_words
 
 GIB = 1024**3
 
@@ -53,6 +53,8 @@ class Week:
     edges: list[dict[str, Any]] = field(default_factory=list)
     nodes: list[dict[str, Any]] = field(default_factory=list)
     audit: list[dict[str, Any]] = field(default_factory=list)
+    channels: list[dict[str, Any]] = field(default_factory=list)
+    notices: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Seeder:
@@ -75,6 +77,8 @@ class Seeder:
         self._run_by_hand([spec for spec in specs if spec.app == "backup"][:4])
         self._children({edge.instance: spec for spec in specs for edge in spec.depends_on})
         self._audit(specs)
+        self.week.channels = seed_notices.channels(self.now)
+        self.week.notices = seed_notices.notices(self.week.jobs, self.now)
         return self.week
 
     def _specs(self) -> Iterator[InstanceSpec]:
@@ -215,14 +219,14 @@ class Seeder:
 
 def queries() -> Queries:
     """The statements that write a week."""
-    return parse_queries(seed_words.SQL)
+    return parse_queries(seed_words.SQL + seed_notices.SQL)
 
 
 def write(server: MySqlConfig, week: Week) -> None:
     """Put a week into the (migrated, empty) databases as an administrator."""
     database = MySqlDatabase(server, queries())
     for name in ("instances", "schedules", "versions", "jobs", "events", "deployments", "edges",
-                 "nodes", "audit"):  # fmt: skip
+                 "nodes", "audit", "channels", "notices"):  # fmt: skip
         rows = getattr(week, name)
         for start in range(0, len(rows), 5_000):
             with database.transaction() as transaction:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from common.schedule import InstanceSpec
+from tests.support.seed_notices import MAIL
 
 PEOPLE = ("priya", "jonas", "amara", "deploy-bot")
 ACTIONS = (
@@ -57,6 +58,7 @@ instances:
     machine: standalone
     resources: {{cpus: 1, memory: 1GiB}}
     schedule: {{start_time: "0{number % 9 + 1}:{minute:02d}", end_time: "0{number % 9 + 1}:59", days: [mon-fri]}}
+    notify: {{mail: {MAIL}, on: [failed, missed]}}
   - id: {place}-air
     app: air-quality
     sensors: {{co2: co-{number}}}
