@@ -84,6 +84,13 @@ VALUES (%(name)s, %(image)s, %(command)s, %(description)s, UTC_TIMESTAMP(6), UTC
 ON DUPLICATE KEY UPDATE image = VALUES(image), command = VALUES(command),
     description = VALUES(description), updated_at = VALUES(updated_at);
 
+-- name: held_images
+-- What the machines of the fleet hold under some names of images.
+SELECT i.node_id, i.name, i.image_id, i.digest
+FROM rota_nodes.node_images AS i JOIN rota_nodes.nodes AS n ON n.node_id = i.node_id
+WHERE i.name IN %(names)s AND n.state IN ('ACTIVE', 'SUSPECT', 'DRAINING')
+ORDER BY i.name, i.node_id;
+
 -- name: delete_application
 -- Take an application out of the repository; instances keep the image they were applied with.
 DELETE FROM applications WHERE name = %(name)s;

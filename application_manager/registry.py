@@ -11,6 +11,7 @@ from typing import Any
 from application_manager import store
 from application_manager.domain.access import Actor, hash_token
 from application_manager.domain.calendar_link import CALENDAR, Shown
+from application_manager.domain.pinning import pin, why_not_pinned
 from application_manager.people import LoginRefusedError, People
 from application_manager.schedules import ConflictError, NoSuchInstanceError
 from common.db import Database, DuplicateKeyError, Transaction
@@ -119,13 +120,17 @@ class Registry:
                 return each
         raise NotRegisteredError(f"there is no application {name!r}")
 
-    def put_application(self, name: str, given: Mapping[str, Any], actor: Actor) -> None:
+    def put_application(self, name: str, given: Mapping[str, Any], actor: Actor) -> Json:
+        """Register; return the image as pinned to its content, and in `note` why it is not."""
         with self.database.transaction() as transaction:
+            held = store.held_images(transaction, [given["image"]])
+            image = pin(given["image"], held)
             transaction.execute(
-                "put_application", name=name, image=given["image"],
+                "put_application", name=name, image=image,
                 command=json.dumps(given["command"]), description=given["description"],
             )  # fmt: skip
-            store.record(transaction, actor.name, "application.put", name, image=given["image"])
+            store.record(transaction, actor.name, "application.put", name, image=image)
+        return {"name": name, "image": image, "note": why_not_pinned(given["image"], held)}
 
     def delete_application(self, name: str, actor: Actor) -> None:
         with self.database.transaction() as transaction:

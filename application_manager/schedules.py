@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import Any
 
 from application_manager import store
@@ -30,6 +29,7 @@ from common.db import Database, Transaction
 from common.documents.checker import did_you_mean
 from common.errors import Permanent
 from common.failpoints import failpoint
+from common.image import is_named_by
 from common.schedule import InstanceSpec, Problem, load_many
 
 
@@ -172,7 +172,9 @@ class Schedules:
         wanted = [spec.id for spec in loaded.instances]
         removed = known - set(wanted) if upload.prune else set()
         stored = read(transaction, [*wanted, *removed])
-        plan = make_plan(loaded.instances, stored, store.applications(transaction), removed)
+        held = store.held_images(transaction, {spec.app for spec in loaded.instances})
+        applications = store.applications(transaction)
+        plan = make_plan(loaded.instances, stored, applications, removed, held=held)
         _refuse_cycles(transaction, upload, plan)
         self._refuse_images(upload, plan)
         self._refuse_secrets(upload, plan, loaded.instances)
@@ -207,10 +209,11 @@ class Schedules:
                     f"allowed are {', '.join(self._allowed_images)}")
             for change in plan.changes
             if change.kind in (Kind.ADDED, Kind.CHANGED)
-            and not any(fnmatchcase(change.image, each) for each in self._allowed_images)
+            and not any(is_named_by(change.image, each) for each in self._allowed_images)
         ]  # fmt: skip
         if problems:
             raise InvalidFilesError(problems)
+
 
 
 def summary_of(plan: Plan) -> dict[str, Any]:

@@ -6,8 +6,10 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from application_manager.domain.pinning import Held
 from application_manager.domain.plan import Application, Change, Kind, Stored
 from common.db import Row, Transaction
+from common.image import full_name
 from common.schedule import spec_from_json, spec_to_json
 
 
@@ -52,6 +54,16 @@ def applications(transaction: Transaction) -> dict[str, Application]:
         row["name"]: Application(row["name"], row["image"], tuple(json.loads(row["command"])))
         for row in transaction.all("all_applications")
     }
+
+
+def held_images(transaction: Transaction, images: Collection[str]) -> dict[str, list[Held]]:
+    """Return what the fleet's machines hold under some images' names (the node manager's table)."""
+    names = sorted({full_name(image) for image in images})
+    held: dict[str, list[Held]] = {}
+    for row in transaction.all("held_images", names=names) if names else ():
+        one = Held(row["node_id"], row["image_id"], row["digest"])
+        held.setdefault(row["name"], []).append(one)
+    return held
 
 
 def write_changes(

@@ -51,8 +51,10 @@ def register(
     Example: rota application register heating-control registry:5000/heating:1.4 -- run --fast
     """
     body = {"image": image, "command": command or [], "description": description}
-    _api().send("PUT", f"/applications/{name}", body)
-    print(f"{name} is registered", file=sys.stderr)
+    done = _api().send("PUT", f"/applications/{name}", body).body
+    print(f"{name} is registered as {done['image']}", file=sys.stderr)
+    if done.get("note"):
+        print(f"not pinned: {done['note']}; register it again to pin it", file=sys.stderr)
 
 
 @app.command()

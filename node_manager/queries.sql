@@ -37,3 +37,12 @@ WHERE asked.request_id > %(after)s
   AND NOT EXISTS (SELECT 1 FROM rota_app.node_requests AS later
                   WHERE later.node_id = asked.node_id AND later.request_id > asked.request_id)
 ORDER BY asked.request_id;
+
+-- name: forget_images
+-- What a machine held until now.
+DELETE FROM node_images WHERE node_id = %(node_id)s;
+
+-- name: save_images
+-- What a machine holds now.
+INSERT INTO node_images (node_id, name, image_id, digest)
+VALUES (%(node_id)s, %(name)s, %(image_id)s, %(digest)s);

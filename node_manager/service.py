@@ -17,7 +17,7 @@ from common.bus.receive import Received
 from common.clock import Clock
 from common.errors import Retryable
 from common.logs import logger
-from common.messages import NODES, NodeChanged, NodeHeartbeat, NodeState, encode, key_of
+from common.messages import NODES, HeldImage, NodeChanged, NodeHeartbeat, NodeState, encode, key_of
 from node_manager.domain.membership import (
     FORGIVEN_S,
     after_heartbeat,
@@ -71,6 +71,8 @@ class Registry:
         self._is_loaded = False
         self._unsaved: set[str] = set()
         self._untold: set[str] = set()
+        self._images: dict[str, tuple[HeldImage, ...]] = {}  # as saved
+        self._unsaved_images: dict[str, tuple[HeldImage, ...]] = {}
         self._forgiven_until = 0.0
         self._listened_at = 0.0
         self._looked_at = 0.0
@@ -106,6 +108,8 @@ class Registry:
                 before = self._nodes.get(beat.node_id)
                 after = after_heartbeat(before, beat, now, _skew_s(beat, received.record))
                 self._keep(self._wished(after, now), before)
+                if beat.images is not None and after.boot_id == beat.boot_id:
+                    self._unsaved_images[beat.node_id] = beat.images
 
     def probe_once(self) -> None:
         """Ask the machines of silent clients; runs on a thread of its own."""
@@ -192,6 +196,11 @@ class Registry:
 
     def _save(self, now: Moment) -> None:
         """Save changes at once, mere heartbeats every 5 s."""
+        for node_id, images in list(self._unsaved_images.items()):
+            if self._images.get(node_id) != images:
+                self._doors.store.save_images(node_id, images)
+            self._images[node_id] = images
+            del self._unsaved_images[node_id]
         if not self._untold and now.monotonic - self._saved_at < SAVE_EVERY_S:
             return
         self._doors.store.save([self._nodes[node_id] for node_id in sorted(self._unsaved)])

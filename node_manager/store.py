@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,10 +10,11 @@ import msgspec
 
 from common.db import Database, DatabaseUnavailableError, Row, StatementRefusedError
 from common.logs import logger
-from common.messages import NodeState
+from common.messages import HeldImage, NodeState
 from node_manager.domain.node import DrainMode, Node, Wish
 
 _DRAIN_MODES: dict[str, DrainMode] = {"": "wait", "wait": "wait", "move": "move", "force": "force"}
+LONGEST_NAME = 255  # no schedule file can name a longer one
 _log = logger("node_manager.store")
 
 
@@ -38,6 +39,10 @@ class NodeStore(Protocol):
         """Remember nodes, all or none."""
         ...
 
+    def save_images(self, node_id: str, images: Sequence[HeldImage]) -> None:
+        """Remember what one machine holds, instead of what it held."""
+        ...
+
     def requests(self, after: int) -> list[Request]:
         """Return what was asked after this request, one a node: the latest."""
         ...
@@ -59,6 +64,16 @@ class MySqlNodeStore:
         if rows:
             with self._database.transaction() as transaction:
                 transaction.execute_many("save_nodes", rows)
+
+    def save_images(self, node_id: str, images: Sequence[HeldImage]) -> None:
+        rows = [
+            {"node_id": node_id, "name": one.name, "image_id": one.id, "digest": one.digest}
+            for one in images
+            if len(one.name) <= LONGEST_NAME
+        ]
+        with self._database.transaction() as transaction:
+            transaction.execute("forget_images", node_id=node_id)
+            transaction.execute_many("save_images", rows)
 
     def requests(self, after: int) -> list[Request]:
         """Read the application manager's table; where it cannot be read, nobody asked anything.

@@ -163,9 +163,11 @@ def application(name: Name, parts: PartsDep, _: Viewer) -> dict[str, Any]:
 def put_application(
     name: Name, given: Application, parts: PartsDep, actor: Operator
 ) -> dict[str, Any]:
-    """Register an application; its instances take a new image when they are applied again."""
-    parts.registry.put_application(name, given.model_dump(), actor)
-    return {"name": name}
+    """Register an application, its image pinned to the content that the machines hold.
+
+    Its instances take a new image when they are applied again. `note` says why it is not pinned.
+    """
+    return parts.registry.put_application(name, given.model_dump(), actor)
 
 
 @router.delete("/applications/{name}")

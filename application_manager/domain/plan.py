@@ -13,6 +13,7 @@ from enum import StrEnum
 
 import msgspec
 
+from application_manager.domain.pinning import HeldByName, pin_inline
 from common.schedule import InstanceSpec, spec_to_json
 
 
@@ -79,9 +80,15 @@ def make_plan(
     stored: Mapping[str, Stored],
     applications: Mapping[str, Application],
     removed: Collection[str] = (),
+    *,
+    held: HeldByName = {},  # noqa: B006 - read alone
 ) -> Plan:
-    """Compare; `stored` must hold every instance named in `wanted` and `removed` that exists."""
-    changes = [_change_of(spec, stored.get(spec.id), applications) for spec in wanted]
+    """Compare; `stored` must hold every instance named in `wanted` and `removed` that exists.
+
+    Images that are named without an application are pinned by what the machines hold (`held`).
+    """
+    sources = _Sources(applications, held)
+    changes = [_change_of(spec, stored.get(spec.id), sources) for spec in wanted]
     for instance_id in sorted(removed):
         before = stored[instance_id]
         changes.append(removal_of(before))
@@ -131,12 +138,26 @@ def _cycle_from(
     return None
 
 
-def _change_of(
-    spec: InstanceSpec, before: Stored | None, applications: Mapping[str, Application]
-) -> Change:
-    application = applications.get(spec.app)
-    image = application.image if application else spec.app
-    command = spec.command or (application.command if application else ())
+@dataclass(frozen=True)
+class _Sources:
+    """What says which image an instance runs."""
+
+    applications: Mapping[str, Application]
+    held: HeldByName
+
+    def image_of(self, spec: InstanceSpec, before: Stored | None) -> str:
+        application = self.applications.get(spec.app)
+        if application is not None:
+            return application.image
+        return pin_inline(spec.app, before.image if before else None, self.held)
+
+    def command_of(self, spec: InstanceSpec) -> tuple[str, ...]:
+        application = self.applications.get(spec.app)
+        return spec.command or (application.command if application else ())
+
+
+def _change_of(spec: InstanceSpec, before: Stored | None, sources: _Sources) -> Change:
+    image, command = sources.image_of(spec, before), sources.command_of(spec)
     if before is None:
         return Change(Kind.ADDED, spec.id, 1, spec, image, command)
     fields = _differences(before, spec, image, command)

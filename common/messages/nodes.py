@@ -109,11 +109,23 @@ class RunningContainer(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
 
 
+class HeldImage(msgspec.Struct, frozen=True, kw_only=True):
+    """One name of an image on a machine, and what it stands for there.
+
+    `id` is Docker's (``sha256:...``); `digest` the registry's, None for what no registry gave.
+    """
+
+    name: str
+    id: str
+    digest: str | None = None
+
+
 class NodeHeartbeat(Message, frozen=True, kw_only=True, tag="NodeHeartbeat"):
     """A client is alive, and this is all it has (every 5 s; key: node id).
 
     `containers` is complete, ended ones that are still kept included: what is not in it does not
-    exist on the node. `address` is where other machines reach it.
+    exist on the node. `address` is where other machines reach it. `images` are the images that are
+    on the machine; None: as it was told before.
     """
 
     node_id: str
@@ -128,6 +140,7 @@ class NodeHeartbeat(Message, frozen=True, kw_only=True, tag="NodeHeartbeat"):
     detail: str | None = None
     client_version: str = ""
     containers: tuple[RunningContainer, ...] = ()
+    images: tuple[HeldImage, ...] | None = None
 
 
 class NodeState(StrEnum):

@@ -86,7 +86,7 @@ class Ahead:
     def fetch(self, key: Key, hint: Hint, policy: Policy) -> None:
         """Ask for the image, if this machine may run it and does not have it."""
         self.hints.mark_fetched(key)
-        image = hint.start.spec.image
+        image = policy.wanted(hint.start.spec.image)
         if policy.refusal(hint.start.spec) is None and not self._engine.has_image(image):
             self._pulls.request(image, key, lambda *_: None)
 
@@ -104,14 +104,15 @@ class Ahead:
                 self.hints.drop(key)
             touch(key, Lane.AHEAD)
 
+        plan = plan_container(hint.start, owner, policy, hint.keep_until)
         try:
-            self._engine.create(plan_container(hint.start, owner, policy, hint.keep_until))
-            self._images.note_used(hint.start.spec.image)
+            self._engine.create(plan)
+            self._images.note_used(plan.image)
             failpoint("client.prepared")
         except NameTakenError:
             return True  # look at what has the name
         except ImageMissingError:
-            self._pulls.request(hint.start.spec.image, key, pulled)
+            self._pulls.request(plan.image, key, pulled)
             return False
         except ContainerRefusedError as error:
             _log.warning("not_prepared", job_id=key.job_id, error=str(error))

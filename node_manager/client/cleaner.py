@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from common.clock import Clock
+from common.image import name_of_image
 from common.logs import logger
 from node_manager.client.domain.attempt import Record
 from node_manager.client.domain.cleanup import DISK_FULL, images_to_remove, log_budget
@@ -118,4 +119,6 @@ class Cleaner:
 
 def _needs(record: Record) -> tuple[str, ...]:
     command = record.command
-    return (command.spec.image,) if command is not None and record.finished is None else ()
+    if command is None or record.finished is not None:
+        return ()
+    return command.spec.image, name_of_image(command.spec.image)

@@ -150,8 +150,9 @@ class Hands:
         self._parts.journal.mark(key, fetched=True)
         if command is None or self._parts.policy.refusal(command.spec):
             return
-        if not self._parts.engine.has_image(command.spec.image):
-            self._parts.pulls.request(command.spec.image, key, lambda *_: None)
+        image = self._parts.policy.wanted(command.spec.image)
+        if not self._parts.engine.has_image(image):
+            self._parts.pulls.request(image, key, lambda *_: None)
 
     def _create(self, key: Key) -> bool:
         command = self._parts.journal.get(key).command
@@ -161,15 +162,15 @@ class Hands:
         if refusal := self._parts.policy.refusal(command.spec):
             self._fail(key, StopCause.CREATE_FAILED, refusal)
             return True
+        plan = plan_container(command, self._parts.owner, self._parts.policy)
         try:
-            plan = plan_container(command, self._parts.owner, self._parts.policy)
             self._parts.engine.create(plan)
-            self._parts.images.note_used(command.spec.image)
+            self._parts.images.note_used(plan.image)
             failpoint("client.created")
         except NameTakenError:
             return True  # look at what has the name
         except ImageMissingError:
-            self._parts.pulls.request(command.spec.image, key, self._pulled)
+            self._parts.pulls.request(plan.image, key, self._pulled)
             return False
         except ContainerRefusedError as error:
             self._fail(key, StopCause.CREATE_FAILED, str(error))

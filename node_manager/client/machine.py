@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,13 +13,16 @@ from common.bus import Producer
 from common.clock import Clock
 from common.errors import ConfigError, Retryable
 from common.lifecycle import heartbeat_at
-from common.messages import NODE_HEARTBEATS, NodeHeartbeat, encode, key_of
+from common.messages import NODE_HEARTBEATS, HeldImage, NodeHeartbeat, encode, key_of
 from node_manager.client.engine import Engine, EventStream, MachineInfo
 from node_manager.client.service import Agent
 from node_manager.client.standing import NameRegister
 
 HEARTBEAT_S = 5.0
 LEAST_GAP_S = 0.1
+LOOK_AT_IMAGES_S = 5.0
+TELL_IMAGES_S = 60.0
+MOST_IMAGES = 500
 EVENTS_FOR_S = 50.0
 WATCHDOG_SILENT_S = 30.0
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -51,6 +55,35 @@ class Ways:
     register: NameRegister
 
 
+class HeldImages:
+    """What there is to tell of the machine's images: at a change, and once a minute. One thread's.
+
+    A machine with more than 500 names tells of the first 500 by name.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._looked_at = self._told_at = -TELL_IMAGES_S
+        self._found: tuple[HeldImage, ...] | None = None
+        self._told: tuple[HeldImage, ...] | None = None
+
+    def news(self) -> tuple[HeldImage, ...] | None:
+        """Return the images if they are to be told now; None also while Docker does not answer."""
+        now_s = self._clock.monotonic()
+        if self._found is None or now_s - self._looked_at >= LOOK_AT_IMAGES_S:
+            self._looked_at = now_s
+            with suppress(Retryable):
+                self._found = tuple(self._engine.held_images())[:MOST_IMAGES]
+        is_news = self._found != self._told or now_s - self._told_at >= TELL_IMAGES_S
+        return self._found if is_news else None
+
+    def note_told(self, images: tuple[HeldImage, ...] | None) -> None:
+        """A heartbeat with these images has reached Kafka."""
+        if images is not None:
+            self._told, self._told_at = images, self._clock.monotonic()
+
+
 class Heartbeats:
     """Tells every 5 s, and at once after a change, what runs here. Owned by one thread."""
 
@@ -62,6 +95,7 @@ class Heartbeats:
         self._sequence = 0
         self._heard_since: float | None = None
         self._info = MachineInfo(0.0, 0)
+        self._images = HeldImages(ways.engine, ways.clock)
         heartbeat_at.labels(NODE_HEARTBEATS).set(self._clock.now().timestamp())
 
     def run_once(self) -> float:
@@ -79,6 +113,7 @@ class Heartbeats:
         except Retryable:
             self._heard_since = None
             raise
+        self._images.note_told(message.images)
         self._heard_since = self._heard_since or sent_at
         heartbeat_at.labels(NODE_HEARTBEATS).set(self._clock.now().timestamp())
         return LEAST_GAP_S
@@ -111,6 +146,7 @@ class Heartbeats:
             detail=error,
             client_version=who.version,
             containers=self._agent.containers(),
+            images=self._images.news() if error is None else None,
         )
 
     def wake(self) -> None:

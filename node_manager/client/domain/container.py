@@ -10,10 +10,12 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
+from typing import Literal
 
 import msgspec
 
 from common.errors import ConfigError
+from common.image import is_named_by, name_of_image, split_image
 from common.jobs import container_name_of
 from common.messages import RunSpec, StartContainer
 from common.secret import APP_SECRETS
@@ -31,7 +33,9 @@ class Relaxation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """How containers run; the defaults are the hardened ones.
 
     `user` "" means the image's own user; `volumes` maps a path of the machine to one inside.
-    `secrets` are shell-like patterns of the apps' secrets that may be read.
+    `secrets` are shell-like patterns of the apps' secrets that may be read. `pin`: run just the
+    content that was registered, where it is known (digest); only where it is known (always); or
+    whatever has the name (tag).
     """
 
     user: str = "65534:65534"
@@ -44,6 +48,7 @@ class Relaxation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     max_cpus: float = 1.0
     max_memory_mib: int = 512
     secrets: tuple[str, ...] = ("*",)
+    pin: Literal["digest", "always", "tag"] = "digest"
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,15 +66,24 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def for_image(self, image: str) -> Relaxation:
         """Return what holds for an image."""
         for pattern, relaxation in self.images.items():
-            if fnmatchcase(image, pattern):
+            if is_named_by(image, pattern):
                 return relaxation
         return self.default
 
+    def wanted(self, image: str) -> str:
+        """Return the image as it is to run here: with its digest, or by its name alone."""
+        return name_of_image(image) if self.for_image(image).pin == "tag" else image
+
     def refusal(self, spec: RunSpec) -> str | None:
         """Say why this may not run on this machine; None: it may."""
-        if not _matches(spec.image, self.allowed):
+        name, digest = split_image(spec.image)
+        if not any(is_named_by(spec.image, pattern) for pattern in self.allowed):
             return f"the machine's policy does not allow the image {spec.image}"
-        readable = self.for_image(spec.image).secrets
+        relaxation = self.for_image(spec.image)
+        if relaxation.pin == "always" and digest is None:
+            return (f"the machine's policy runs {name} by its digest alone, and it has none:"
+                    " register the application (or apply the file) again")  # fmt: skip
+        readable = relaxation.secrets
         withheld = [name for name in spec.secrets if not _matches(name, readable)]
         if withheld:
             names = ", ".join(withheld)
@@ -123,7 +137,7 @@ def plan_container(
     relaxation = policy.for_image(command.spec.image)
     return ContainerPlan(
         name=container_name_of(command.job_id, command.attempt),
-        image=command.spec.image,
+        image=policy.wanted(command.spec.image),
         command=command.spec.command,
         environment=_environment(command),
         labels=_labels(command, owner) | _labels_ahead(command, keep_until),

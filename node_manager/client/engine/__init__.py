@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from common.errors import Permanent, Retryable
+from common.messages import HeldImage
 from node_manager.client.domain.attempt import Key, Seen
 from node_manager.client.domain.container import ContainerPlan
 
@@ -83,7 +84,7 @@ class Engine(Protocol):
         ...
 
     def create(self, plan: ContainerPlan) -> None:
-        """Create, not start.
+        """Create, not start; of a pinned image just the content that it names.
 
         Raises `NameTakenError`, `ImageMissingError`, `ContainerRefusedError`.
         """
@@ -105,11 +106,19 @@ class Engine(Protocol):
         ...
 
     def has_image(self, image: str) -> bool:
-        """Tell whether an image is on this machine."""
+        """Tell whether an image is on this machine, of a pinned one just its content."""
+        ...
+
+    def held_images(self) -> Sequence[HeldImage]:
+        """List the names of all images on this machine, whoever brought them."""
         ...
 
     def pull(self, image: str, limit_s: float) -> None:
-        """Pull an image; raise `PullFailedError`, also when `limit_s` is over."""
+        """Pull an image, a pinned one by its content.
+
+        Raises `PullFailedError`, also when `limit_s` is over, and where only another content under
+        its name is to be had: that is left as it is.
+        """
         ...
 
     def remove_image(self, image: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import docker
 import docker.errors
 
+from common.messages import HeldImage
 from node_manager.client.domain.attempt import Key, Seen
 from node_manager.client.domain.container import LABEL, ContainerPlan, Owner
 from node_manager.client.engine import (
@@ -19,9 +19,9 @@ from node_manager.client.engine import (
     MachineInfo,
     NameTakenError,
     NoSuchContainerError,
-    PullFailedError,
 )
 from node_manager.client.engine.connection import SOCKET, Connection, words_of
+from node_manager.client.engine.images import DockerImages
 from node_manager.client.engine.streams import DockerEventStream, DockerLogStream
 from node_manager.client.engine.translate import (
     host_options,
@@ -46,6 +46,7 @@ class DockerEngine:
     def __init__(self, owner: Owner, base_url: str = SOCKET) -> None:
         self._owner = owner
         self._docker = Connection(base_url)
+        self._images = DockerImages(self._docker)
         self._cpus = 0.0
 
     def containers(self) -> Sequence[tuple[Key, Seen]]:
@@ -112,33 +113,16 @@ class DockerEngine:
             raise EngineUnavailableError(words_of(error)) from error
 
     def has_image(self, image: str) -> bool:
-        try:
-            self._docker.call(QUICK_S, lambda api: api.inspect_image(image))  # type: ignore[no-untyped-call]
-        except (docker.errors.ImageNotFound, NoSuchContainerError):
-            return False
-        except docker.errors.APIError as error:
-            raise EngineUnavailableError(words_of(error)) from error
-        return True
+        return self._images.has(image)
+
+    def held_images(self) -> Sequence[HeldImage]:
+        return self._images.held()
 
     def remove_image(self, image: str) -> bool:
-        try:
-            self._docker.call(CREATE_S, lambda api: api.remove_image(image))
-        except (docker.errors.ImageNotFound, NoSuchContainerError):
-            return True
-        except docker.errors.APIError as error:
-            if error.status_code == CONFLICT:
-                return False
-            raise EngineUnavailableError(words_of(error)) from error
-        return True
+        return self._images.remove(image)
 
     def pull(self, image: str, limit_s: float) -> None:
-        until = time.monotonic() + limit_s
-        try:
-            self._docker.call(limit_s, lambda api: _pull(api, image, until))
-        except docker.errors.APIError as error:
-            raise PullFailedError(f"{image}: {words_of(error)}") from error
-        except EngineUnavailableError as error:
-            raise PullFailedError(f"{image}: not pulled within {limit_s:g} s") from error
+        self._images.pull(image, limit_s)
 
     def logs(self, name: str, *, tail: int | None, follow: bool) -> DockerLogStream:
         lines: Any = "all" if tail is None else tail
@@ -178,11 +162,12 @@ class DockerEngine:
     def _create(self, plan: ContainerPlan) -> None:
         if self._cpus == 0:
             self.info()
+        reference = self._images.reference_of(plan.image)
 
         def create(api: docker.APIClient) -> None:
             options = host_options(plan, self._cpus)
             api.create_container(
-                plan.image,
+                reference,
                 command=list(plan.command) or None,
                 name=plan.name,
                 environment=plan.environment,
@@ -216,14 +201,3 @@ class DockerEngine:
             if error.status_code != CONFLICT and not is_made_meanwhile(str(error)):
                 raise ContainerRefusedError(words_of(error)) from error
 
-
-def _pull(api: docker.APIClient, image: str, until: float) -> None:
-    """Pull, reading the progress so that a registry that dribbles is left at the limit."""
-    repository, tag = image, None
-    if "@" not in image and ":" not in image.rsplit("/", 1)[-1]:
-        tag = "latest"
-    for line in api.pull(repository, tag=tag, stream=True, decode=True):
-        if "error" in line:
-            raise PullFailedError(f"{image}: {line['error']}")
-        if time.monotonic() > until:
-            raise PullFailedError(f"{image}: not pulled in time")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from common.clock import Clock
+from common.image import name_of_image, split_image
+from common.messages import HeldImage
 from node_manager.client.domain.attempt import Key, Seen, Status
 from node_manager.client.domain.container import KEEP_UNTIL, LABEL, SPEC_HASH, ContainerPlan, Owner
 from node_manager.client.engine import (
@@ -33,12 +36,14 @@ class MemoryEngine:
     """Docker in memory. Tests steer it by its public attributes and `end`.
 
     `starts` lists every start by name; `deaf` names ignore all signals but SIGKILL; `refused`
-    images cannot be started; `is_down` makes every call fail.
+    images cannot be started; `is_down` makes every call fail. A name in `contents` stands for
+    that id, any other for one made of the name.
     """
 
     def __init__(self, owner: Owner, clock: Clock, images: Sequence[str] = ()) -> None:
         self.images = set(images)
         self.pullable: set[str] = set()
+        self.contents: dict[str, str] = {}
         self.refused: set[str] = set()
         self.deaf: set[str] = set()
         self.is_down = False
@@ -72,7 +77,7 @@ class MemoryEngine:
         with self._lock:
             if plan.name in self._containers:
                 raise NameTakenError
-            if plan.image not in self.images:
+            if not self.has_image(plan.image):
                 raise ImageMissingError
             labels = plan.labels
             timeout = labels.get(f"{LABEL}timeout")
@@ -127,21 +132,30 @@ class MemoryEngine:
 
     def has_image(self, image: str) -> bool:
         self._check()
-        return image in self.images
+        name, digest = split_image(image)
+        return name in self.images and digest in (None, self._content_of(name))
+
+    def held_images(self) -> Sequence[HeldImage]:
+        self._check()
+        return [HeldImage(name=name, id=self._content_of(name)) for name in sorted(self.images)]
 
     def remove_image(self, image: str) -> bool:
         self._check()
         with self._lock:
             if any(one.plan.image == image for one in self._containers.values()):
                 return False
-            self.images.discard(image)
+            self.images.discard(name_of_image(image))
             return True
 
     def pull(self, image: str, limit_s: float) -> None:  # noqa: ARG002
         self._check()
-        if image not in self.pullable:
+        name, digest = split_image(image)
+        is_other = digest not in (None, self._content_of(name))
+        if is_other and name in self.images | self.pullable:
+            raise PullFailedError(f"{name} is {self._content_of(name)}, and not {digest}")
+        if name not in self.pullable:
             raise PullFailedError(f"{image}: no registry")
-        self.images.add(image)
+        self.images.add(name)
         self.pulled.append(image)
 
     def logs(self, name: str, *, tail: int | None, follow: bool) -> MemoryStream:  # noqa: ARG002
@@ -179,6 +193,10 @@ class MemoryEngine:
         """Remove a container by force, as a stranger would."""
         with self._lock:
             self._containers.pop(name, None)
+
+    def _content_of(self, name: str) -> str:
+        made = f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"
+        return self.contents.get(name, made)
 
     def _found(self, name: str) -> _Container:
         found = self._containers.get(name)

@@ -70,6 +70,10 @@ VALUES (%(node)s, 'ACTIVE', 'b', '127.0.0.1', %(log_port)s, '{"zone": "a"}', 2, 
   %(at)s, 1);
 -- name: set_node_state
 UPDATE rota_nodes.nodes SET state = %(state)s WHERE node_id = %(node)s;
+-- name: put_image
+INSERT INTO rota_nodes.node_images (node_id, name, image_id) VALUES (%(node)s, %(name)s, %(id)s);
+-- name: forget_images
+DELETE FROM rota_nodes.node_images WHERE node_id = %(node)s;
 -- name: end_deployments
 UPDATE rota_deployer.deployments SET state = 'SUCCEEDED';
 -- name: requests

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.service.application_manager.bench import PASSWORD, World, schedule_file
+from tests.service.application_manager.bench import NOON, PASSWORD, World, schedule_file
 
 LONG = "a long enough password"
 
@@ -105,6 +105,45 @@ def test_an_application_gives_its_image_and_command_to_what_is_applied(world: Wo
     assert world.get("/applications")["items"][0]["command"] == ["serve"]
     world.call("DELETE", "/applications/heating")
     assert world.call("DELETE", "/applications/heating").status_code == 404
+
+
+def hold(world: World, node: str, name: str, letter: str) -> str:
+    """Let a machine hold an image; return its id."""
+    content = "sha256:" + letter * 64
+    world.write("forget_images", node=node)
+    world.write("put_image", node=node, name=name, id=content)
+    return content
+
+
+def test_an_application_is_pinned_to_what_the_machines_hold(world: World) -> None:
+    body = {"image": "shop/heating:1"}
+    for node in ("m1", "m2"):
+        world.write("put_node", node=node, log_port=1, at=NOON)
+    done = world.call("PUT", "/applications/heating", body).json()
+    assert (done["image"], "no machine" in done["note"]) == ("shop/heating:1", True)
+    content = hold(world, "m1", "shop/heating:1", "a")
+    done = world.call("PUT", "/applications/heating", body).json()
+    assert (done["image"], done["note"]) == (f"shop/heating:1@{content}", None)
+    world.apply(schedule_file("a").replace("rota/demo-app:dev", "heating"))
+    assert world.get("/schedules/a")["image"] == f"shop/heating:1@{content}"
+    hold(world, "m2", "shop/heating:1", "b")
+    done = world.call("PUT", "/applications/heating", body).json()
+    assert (done["image"], "different contents" in done["note"]) == ("shop/heating:1", True)
+    world.write("set_node_state", node="m2", state="LOST")
+    assert world.call("PUT", "/applications/heating", body).json()["note"] is None
+
+
+def test_an_image_named_in_a_file_is_pinned_and_follows_when_it_is_applied_again(world: World) -> None:
+    world.write("put_node", node="m1", log_port=1, at=NOON)
+    world.apply(schedule_file("a"))
+    assert world.get("/schedules/a")["image"] == "rota/demo-app:dev"
+    for letter, version in (("a", 2), ("b", 3)):
+        content = hold(world, "m1", "rota/demo-app:dev", letter)
+        done = world.apply(schedule_file("a")).json()
+        assert [(one["version"], one["fields"]) for one in done["changes"]] == [(version, ["image"])]
+        assert world.get("/schedules/a")["image"] == f"rota/demo-app:dev@{content}"
+    world.write("set_node_state", node="m1", state="LOST")
+    assert [one["kind"] for one in world.apply(schedule_file("a")).json()["changes"]] == ["unchanged"]
 
 
 def test_the_audit_tells_who_did_what_newest_first_in_pages(world: World) -> None:

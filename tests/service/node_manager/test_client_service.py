@@ -297,3 +297,34 @@ def test_a_start_sent_before_the_machine_was_wiped_is_not_made_again(bench):
     bench.agent.handle([Received(start, sent(15))])
     bench.work()
     assert bench.states() == ["RUNNING"]
+
+
+def content(letter):
+    return "sha256:" + letter * 64
+
+
+def test_another_content_under_the_registered_name_is_refused_with_the_reason(bench):
+    bench.engine.contents["app"] = content("b")
+    bench.start(image=f"app@{content('a')}")
+    bench.work()
+    (report,) = bench.told()
+    assert (report.state, report.stop_cause) == (ContainerState.REFUSED, StopCause.PULL_FAILED)
+    assert bench.engine.created == []
+
+
+def test_the_registered_content_runs_and_is_fetched_where_it_is_missing(bench):
+    bench.engine.contents["other"] = content("a")
+    bench.engine.pullable.add("other")
+    bench.start(image=f"other@{content('a')}")
+    bench.work()
+    assert bench.engine.pulled == [f"other@{content('a')}"]
+    assert bench.states() == ["RUNNING"]
+
+
+def test_a_policy_may_let_a_name_stand_for_whatever_has_it(tmp_path):
+    bench = Bench(tmp_path)
+    bench.policy = Policy(images={"app": Relaxation(pin="tag")})
+    bench.restart()
+    bench.start(image=f"app@{content('a')}")
+    bench.work()
+    assert bench.states() == ["RUNNING"]

@@ -11,6 +11,7 @@ from common.errors import Retryable
 from common.messages import (
     NODE_HEARTBEATS,
     NODES,
+    HeldImage,
     NodeChanged,
     NodeHeartbeat,
     NodeState,
@@ -30,6 +31,7 @@ class MemoryNodeStore:
         self.rows = {}
         self.is_down = False
         self.asked = []
+        self.images = []
 
     def requests(self, after):
         self._check()
@@ -40,6 +42,10 @@ class MemoryNodeStore:
         self._check()
         from dataclasses import replace
         return [replace(node, heard_at=heard_at) for node in self.rows.values()]
+
+    def save_images(self, node_id, images):
+        self._check()
+        self.images.append((node_id, images))
 
     def save(self, nodes):
         self._check()
@@ -226,3 +232,22 @@ def test_what_mysql_did_not_take_is_not_told_before_it_did(bench):
     bench.store.is_down = False
     bench.step()
     assert bench.state("m1") is NodeState.ACTIVE
+
+
+def test_images_are_saved_when_they_change_and_a_silent_word_changes_nothing(bench):
+    first = (HeldImage(name="shop/heating:1", id="sha256:aa"),)
+    for images in (first, None, first, ()):
+        bench.beat("m1", images=images)
+        bench.step()
+    assert bench.store.images == [("m1", first), ("m1", ())]
+
+
+def test_images_that_mysql_did_not_take_are_saved_later(bench):
+    bench.pass_time(5, alive=["m1"])
+    bench.store.is_down = True
+    bench.beat("m1", images=(HeldImage(name="shop/heating:1", id="sha256:aa"),))
+    with pytest.raises(Retryable):
+        bench.step()
+    bench.store.is_down = False
+    bench.step()
+    assert len(bench.store.images) == 1
