@@ -61,7 +61,7 @@ def registry() -> Iterator[Registry]:
     """Serve one on a free port of 127.0.0.1, which Docker trusts without TLS."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             found = served.find(self.path)
             content, kind = found or (b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}', "application/json")
             self.send_response(200 if found else 404)
@@ -72,7 +72,8 @@ def registry() -> Iterator[Registry]:
             if self.command == "GET":
                 self.wfile.write(content)
 
-        do_HEAD = do_GET
+        def do_HEAD(self) -> None:
+            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             return
