@@ -1,6 +1,7 @@
 """Whether the services are ready and when they were last heard of, asked on their machines.
 
-The health ports answer to the machine only. One round trip asks all services of a machine.
+The health ports answer to the machine only. One round trip asks all services of a machine; a first
+look does without Docker, which takes several times as long to start a process in a container.
 """
 
 from __future__ import annotations
@@ -56,6 +57,19 @@ docker exec rota-client python3 -c "$@" || {
     exit $code
 }
 """
+# Says "ready" if every port of its arguments answers 200; else nothing, also where bash is missing.
+_LOOK = """\
+command -v bash > /dev/null || exit 0
+exec bash -c '
+for port; do
+    exec 3<> "/dev/tcp/127.0.0.1/$port" || exit 0
+    printf "GET /readyz HTTP/1.0\\r\\n\\r\\n" >&3
+    read -r -t 3 -u 3 _ code _ || exit 0
+    [ "$code" = 200 ] || exit 0
+    exec 3>&-
+done
+echo ready' look "$@" 2> /dev/null
+"""
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,9 @@ def ask_readiness(host: Host, services: Sequence[str], wait_s: float) -> Mapping
 
 def require_ready(host: Host, services: Sequence[str], wait_s: float) -> None:
     """Wait until all are ready; raise `MachineError` with what they say and their last lines."""
+    ports = [str(HEALTH_PORTS[service]) for service in services if service in HEALTH_PORTS]
+    if host.script("looking at the services", _LOOK, *ports).strip() == "ready":
+        return
     lacking = {
         service: said
         for service, said in ask_readiness(host, services, wait_s).items() if said is not None
