@@ -104,10 +104,14 @@ def ask_readiness(host: Host, services: Sequence[str], wait_s: float) -> Mapping
     return {name: said.lacks for name, said in ask_services(host, services, wait_s).items()}
 
 
+def are_ready(host: Host, ports: Sequence[int]) -> bool:
+    """Tell whether all of these ports say so now; False is no proof that one does not."""
+    return host.script("looking at the services", _LOOK, *map(str, ports)).strip() == "ready"
+
+
 def require_ready(host: Host, services: Sequence[str], wait_s: float) -> None:
     """Wait until all are ready; raise `MachineError` with what they say and their last lines."""
-    ports = [str(HEALTH_PORTS[service]) for service in services if service in HEALTH_PORTS]
-    if host.script("looking at the services", _LOOK, *ports).strip() == "ready":
+    if are_ready(host, [HEALTH_PORTS[service] for service in services if service in HEALTH_PORTS]):
         return
     lacking = {
         service: said
