@@ -22,6 +22,7 @@ from platform_initializer.beginning import (
     platform_text,
     scan,
 )
+from platform_initializer.document import default_keys
 from platform_initializer.errors import folded
 
 Accepted = Annotated[
@@ -63,6 +64,9 @@ def init(
         text = platform_text(name, machines, keys)
         text = text.replace("./secrets.json", "./secrets.enc") if encrypt else text
         write_new(path, text)
+    if machines and not keys and not default_keys():
+        print("no SSH key of yours was found in ~/.ssh: before `up`, name one under ssh: keys: in"
+              f" {path}", file=sys.stderr)  # fmt: skip
     count = f"{len(machines)} machines" if machines else "this machine"
     where = "" if path == DEFAULT else f" -f {path}"
     print(f"{path} describes {count}\nnext: rota platform up{where}   (`plan` shows first what it"

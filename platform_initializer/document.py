@@ -92,7 +92,7 @@ class _Reader:
 
     def _ssh(self, node: Node | None) -> tuple[SshLogin, int, float]:
         if node is None:
-            return SshLogin(keys=_default_keys()), 30, 10.0
+            return SshLogin(keys=default_keys()), 30, 10.0
         known = {"user", "port", "keys", "parallel", "connect_timeout"}
         keys = self.checker.mapping(node, "ssh", known=known)
         parallel = 30
@@ -102,7 +102,7 @@ class _Reader:
         if "connect_timeout" in keys:
             text = self._word(keys["connect_timeout"], "ssh.connect_timeout", _SECONDS)
             timeout = float(text[:-1]) if text else timeout
-        return self._login(keys, "ssh", SshLogin(keys=_default_keys())), parallel, timeout
+        return self._login(keys, "ssh", SshLogin(keys=default_keys())), parallel, timeout
 
     def _login(self, keys: dict[str, Node], path: str, default: SshLogin) -> SshLogin:
         user, port, files = default.user, default.port, default.keys
@@ -275,7 +275,7 @@ _FORMS = {
 }
 
 
-def _default_keys() -> tuple[str, ...]:
+def default_keys() -> tuple[str, ...]:
     """Return the keys `ssh` itself would offer, those that are there."""
     names = ("id_ed25519", "id_ecdsa", "id_rsa")
     files = [Path("~/.ssh").expanduser() / name for name in names]

@@ -97,7 +97,8 @@ def failure_of(machine: str, what: str, error: RotaError) -> Failure:
     """Tell an error as a failure with what to do about it."""
     if isinstance(error, MachineError):
         return error.failure
-    return Failure(machine, what, str(error), next_step=_ADVICE.get(type(error)))
+    why = str(error).removeprefix(f"{machine}: ")  # without its name, equal ones can be folded
+    return Failure(machine, what, why, next_step=_ADVICE.get(type(error)))
 
 
 def side_by_side(
@@ -142,7 +143,7 @@ _ADVICE: dict[type[RotaError], str] = {
     HostKeyError: "if the machine was made anew, compare with `ssh-keygen -lf"
     " /etc/ssh/ssh_host_ed25519_key.pub` on its console and change host_key; else somebody may"
     " stand between you and it",
-    SshAuthenticationError: "put your public key into its authorized_keys, or name another key or"
-    " user under ssh:",
+    SshAuthenticationError: "put your public key into its authorized_keys there, or name another"
+    " user or key in the platform's file: ssh: {user: ..., keys: [FILE]}",
     SshUnreachableError: "see that it is up, that sshd runs and that nothing blocks the port",
 }

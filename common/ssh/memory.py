@@ -104,7 +104,7 @@ class MemoryDoor:
         if machine.host_key != target.host_key:
             raise HostKeyError(f"{target.name} shows {machine.host_key}: nothing was sent")
         if machine.users is not None and target.user not in machine.users:
-            raise SshAuthenticationError(f"{target.name} refuses the key of {target.user}")
+            raise SshAuthenticationError(f"{target.name}: refuses the key of {target.user}")
         return MemoryConnection(machine)
 
     def scan_host_key(self, host: str, port: int, timeout_s: float = 10.0) -> str:

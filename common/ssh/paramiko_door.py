@@ -147,9 +147,8 @@ def _log_in(
             return
     if deadline.has_passed():
         raise SshUnreachableError(f"{target.name}: no answer to the login in time")
-    raise SshAuthenticationError(
-        f"{target.name} refuses the key of {target.user} ({', '.join(target.key_files) or 'none'})"
-    )
+    offered = ", ".join(target.key_files) or "there is none to offer"
+    raise SshAuthenticationError(f"{target.name}: refuses the key of {target.user} ({offered})")
 
 
 def _load_key(path: str) -> paramiko.PKey:

@@ -27,7 +27,7 @@ def operator(tmp_path_factory):
     one.file.write_text(f"""\
 version: 1
 platform: vm
-ssh: {{user: deploy, keys: [./key]}}
+ssh: {{user: deploy, keys: [./key], connect_timeout: 120s}}
 machines:
   - {{name: m1, address: "{one.address("m1")}", host_key: "{one.fingerprint("m1")}"}}
 provision:

@@ -115,7 +115,7 @@ def test_faults_of_files(healthy):
 @pytest.mark.parametrize(("what", "why", "code"), [
     ("reaching it", "m1: Connection refused", "R001"),
     ("checking its host key", "none is pinned", "R002"),
-    ("reaching it", "m1 refuses the key of deploy", "R003"),
+    ("reaching it", "m1: refuses the key of deploy", "R003"),
     ("gathering facts", "the user may not use sudo without a password", "R004"),
 ])
 def test_a_machine_that_cannot_be_used_is_a_finding(what, why, code):
