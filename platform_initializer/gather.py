@@ -28,6 +28,8 @@ from platform_initializer.local import LocalConnection
 from platform_initializer.machines import Machine
 
 FACTS_SCRIPT = files("platform_initializer").joinpath("facts.sh").read_text("utf-8")
+USUAL_S = 10.0
+"""The time a machine has to let one in, where the file gives it no other."""
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -54,7 +56,8 @@ def reach(
     gathered = Gathered()
 
     def one(machine: Machine) -> tuple[Host, Facts]:
-        host = Host(machine.name, _connect(machine, door, description.connect_timeout_s))
+        connection = _connect(machine, door, description.connect_timeout_s)
+        host = Host(machine.name, connection, max(1.0, description.connect_timeout_s / USUAL_S))
         try:
             if lock:
                 host.take_lock()

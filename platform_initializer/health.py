@@ -85,8 +85,12 @@ class Said:
 
 
 def ask_services(host: Host, services: Sequence[str], wait_s: float) -> Mapping[str, Said]:
-    """Ask all services that have a health port, in one round trip of at most `wait_s`."""
+    """Ask all services that have a health port, in one round trip.
+
+    It waits at most `wait_s` for those that are not ready, longer where the machine is slow.
+    """
     ports = {str(HEALTH_PORTS[service]): service for service in services if service in HEALTH_PORTS}
+    wait_s *= host.patience
     said = host.script("asking the services", _EXEC, ASK, f"{wait_s:g}", *ports,
                        timeout_s=wait_s + 45.0)  # fmt: skip
     found = json.loads(said.splitlines()[-1])

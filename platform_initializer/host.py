@@ -53,10 +53,14 @@ def as_root(argv: Sequence[str]) -> list[str]:
 
 
 class Host:
-    """One machine with a kept connection. Safe to share between threads."""
+    """One machine with a kept connection. Safe to share between threads.
 
-    def __init__(self, name: str, connection: SshConnection) -> None:
+    `patience` multiplies every time limit: an emulated machine takes a dozen times as long.
+    """
+
+    def __init__(self, name: str, connection: SshConnection, patience: float = 1.0) -> None:
         self.name = name
+        self.patience = patience
         self._connection = connection
         self._lock: SshStream | None = None
 
@@ -96,7 +100,7 @@ class Host:
         self._lock = self._connection.stream(argv)
         try:
             self._lock.write(b"\n")
-            self._lock.read_until(b"held\n", 10.0)
+            self._lock.read_until(b"held\n", 10.0 * self.patience)
         except SshUnreachableError as error:
             self.command("becoming root", ["true"])  # no right to that ends the stream just so
             raise LockHeldError(
@@ -114,10 +118,10 @@ class Host:
         feed: tuple[bytes | Iterable[bytes], float],
     ) -> str:  # fmt: skip
         try:
-            done = self._connection.run(argv, *feed)
+            done = self._connection.run(argv, feed[0], feed[1] * self.patience)
         except RotaError as error:
             raise MachineError(Failure(
-                self.name, what, str(error), shown,
+                self.name, what, str(error).removeprefix(f"{self.name}: "), shown,
                 next_step="see whether the machine is up, then run the same command again",
             )) from error  # fmt: skip
         if done.exit_code == 0:

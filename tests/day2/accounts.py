@@ -9,11 +9,11 @@ from tests.e2e.court import Court
 from tests.e2e.platform import TERMINAL, Platform, now, wait_for
 from tests.e2e.schedules import once, soon
 
-EVERY_S, LASTS_S = 3, 4
+EVERY_S, LASTS_S = 3, 10
 
 
 class Steady:
-    """An instance that is due every three seconds, each job four seconds long, until told to end."""
+    """An instance that is due every three seconds, each job ten seconds long, until told to end."""
 
     def __init__(self, platform: Platform, name: str, jobs: int) -> None:
         self.platform, self.name, self.jobs = platform, name, jobs
