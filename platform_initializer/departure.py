@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 from common.ssh import SshDoor
+from platform_initializer.domain.brokers import running_brokers, why_not_leave
 from platform_initializer.domain.description import Description
 from platform_initializer.down import STOP
 from platform_initializer.errors import Failure, MachineError
-from platform_initializer.gather import reach
+from platform_initializer.gather import Gathered, reach
 from platform_initializer.machines.fleet import Fleet
 from platform_initializer.progress import Progress
 from platform_initializer.secret_store import SecretStore
@@ -23,17 +24,12 @@ def check_may_leave(description: Description, door: SshDoor, name: str) -> None:
             name, "finding the machine", "the file names none of this name",
             next_step=f"it names {', '.join(description.machine_names())}",
         ))  # fmt: skip
-    fleet = _fleet(description)
-    here = [machine for machine in fleet.existing() if machine.name == name]
-    gathered = reach(here, description, door, lock=False)
-    try:
-        if gathered.failures:
-            raise MachineError(gathered.failures[0])
-        stores = [store for facts in gathered.facts.values()
-                  for store in STORES if store in facts.containers]  # fmt: skip
-    finally:
-        gathered.close()
-    if stores:
+    gathered = reach(_fleet(description).existing(), description, door, lock=False)
+    gathered.close()
+    if silent := [failure for failure in gathered.failures if failure.machine == name]:
+        raise MachineError(silent[0])
+    stores = [store for store in STORES if store in gathered.facts[name].containers]
+    if stores := _without_a_spare_broker(description, name, stores, gathered):
         raise MachineError(Failure(
             name, "removing the machine", f"the data of {' and '.join(stores)} is there",
             next_step="data stores are not moved; keep this machine, or take the whole platform"
@@ -57,14 +53,35 @@ def check_dead_took_no_data(description: Description, door: SshDoor, name: str) 
         maps = [host.command("reading the map", ["cat", MAP]) for host in gathered.hosts.values()]
     finally:
         gathered.close()
-    lost = {service for text in maps for one in json.loads(text)["machines"]
-            if one["name"] == name for service in one["services"] if service in STORES}  # fmt: skip
-    if lost:
+    machines = [one for text in maps for one in json.loads(text)["machines"]]
+    there = {service for one in machines if one["name"] == name
+             for service in one["services"] if service in STORES}  # fmt: skip
+    if lost := _without_a_spare_broker(description, name, sorted(there), gathered):
         raise MachineError(Failure(
-            name, "removing the machine", f"the data of {' and '.join(sorted(lost))} was there",
+            name, "removing the machine", f"the data of {' and '.join(lost)} was there",
             next_step="bring the machine back; if it is lost: `rota platform down --destroy`, then"
             " `rota platform restore` with your last backup",
         ))  # fmt: skip
+
+
+def _without_a_spare_broker(
+    description: Description, name: str, stores: list[str], gathered: Gathered
+) -> list[str]:
+    """Return the stores but for Kafka where another machine can take the broker's seat.
+
+    One of several brokers that cannot be spared raises `MachineError`.
+    """
+    seats = SecretStore(description.store).broker_seats()
+    if "kafka" not in stores or len(seats) < 2 or name not in seats:
+        return stores
+    names = [other for other in description.machine_names() if other != name]
+    if why := why_not_leave(name, seats, running_brokers(gathered.facts), names):
+        raise MachineError(Failure(
+            name, "removing the machine", why,
+            next_step="`rota platform machine add` another one first; or give a new machine this"
+            " name: its broker takes the seat and copies what the others have",
+        ))  # fmt: skip
+    return [store for store in stores if store != "kafka"]
 
 
 def leave(

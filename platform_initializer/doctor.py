@@ -57,7 +57,7 @@ def diagnose(description: Description, door: SshDoor, clock: Clock) -> Diagnosis
     machines, orphans = fleet.existing(), fleet.orphans()
     gathered = reach(machines, description, door, lock=False, full=True)
     try:
-        seen = _see(description, machines, gathered, clock)
+        seen = _see(description, machines, gathered, (clock, store.broker_seats()))
     finally:
         gathered.close()
     findings = [*map(_reach_finding, gathered.failures), *examine(seen, RULES)]
@@ -70,13 +70,15 @@ def diagnose(description: Description, door: SshDoor, clock: Clock) -> Diagnosis
 
 
 def _see(
-    description: Description, machines: Sequence[Machine], gathered: Gathered, clock: Clock
-) -> Seen:
+    description: Description, machines: Sequence[Machine], gathered: Gathered,
+    known: tuple[Clock, Mapping[str, int]],
+) -> Seen:  # fmt: skip
+    clock, seats = known
     facts, parallel = gathered.facts, description.parallel
     expected: dict[str, list[str]] = {}
     if any(known.containers for known in facts.values()):
         expected = {name: ["client"] for name in facts}
-        for placed in place(description, list(facts), facts):
+        for placed in place(description, list(facts), facts, seats):
             expected[placed.machine].append(placed.service)
     return Seen(
         facts=facts,

@@ -10,6 +10,7 @@ from common.errors import ConfigError
 from platform_initializer.app_policy import policy_text
 from platform_initializer.document_mail import read_mail
 from platform_initializer.document_provision import Options, read_provision
+from platform_initializer.document_stores import check_machines, read_brokers
 from platform_initializer.domain.description import (
     HTTP_PORT,
     SERVICES,
@@ -67,6 +68,7 @@ class _Reader:
         self.checker = Checker(name)
         self._folder = folder
         self._names: dict[str, Node] = {}
+        self._brokers: int | None = None
 
     def read(self, root: Node) -> Description:
         top = self.checker.mapping(root, "", known=_TOP, required=("version", "platform"))
@@ -79,6 +81,8 @@ class _Reader:
             self.checker.add(root, "machines", "missing_key", "no machine is named",
                              hint="give `machines`, or `provision` with a pool")  # fmt: skip
         services, publish = self._services(top.get("services"))
+        count = len(machines) + sum(pool.count for pool in pools)
+        check_machines(self.checker, root, self._brokers, count)
         apps, policy = self._images(top.get("images"))
         mail = read_mail(self.checker, top["mail"], self._folder) if "mail" in top else None
         return Description(
@@ -86,8 +90,8 @@ class _Reader:
             folder=self._folder,
             store=self._store(top.get("secrets")),
             machines=machines, login=login, driver=driver, options=options, pools=pools,
-            services=services, publish=publish, apps=apps, policy=policy, mail=mail,
-            parallel=parallel, connect_timeout_s=timeout,
+            services=services, publish=publish, brokers=self._brokers,
+            apps=apps, policy=policy, mail=mail, parallel=parallel, connect_timeout_s=timeout,
         )  # fmt: skip
 
     def _ssh(self, node: Node | None) -> tuple[SshLogin, int, float]:
@@ -189,6 +193,9 @@ class _Reader:
         path = f"services.{service}"
         on = self.checker.items(keys["on"], f"{path}.on") if "on" in keys else []
         machines = tuple(self._known_machine(item, where) for item, where in on)
+        if service == "kafka":
+            self._brokers = read_brokers(self.checker, keys, machines)
+            return ServiceWish(machines, max(1, len(machines)))
         most = 5 if service in {"scheduler", "deployment_manager"} else 1
         replicas = max(1, len(machines))
         if "replicas" in keys:

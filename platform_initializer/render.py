@@ -20,6 +20,7 @@ from platform_initializer.domain.description import HTTP_PORT, SERVICES
 from platform_initializer.domain.services import (
     CLIENT_FOLDER,
     HEALTH_PORTS,
+    KAFKA_PORT,
     MAP,
     Place,
     Site,
@@ -51,7 +52,7 @@ _READY = (
 
 def compose_text() -> str:
     """Return the whole file."""
-    site = Site("rota", ADDRESS, ADDRESS, HTTP_PORT, "cm90YS1vbmUtbWFjaGluZQ",
+    site = Site("rota", f"{ADDRESS}:{KAFKA_PORT}", ADDRESS, HTTP_PORT, "cm90YS1vbmUtbWFjaGluZQ",
                 {"kafka": "dev", "mysql": "dev", "services": "dev"})  # fmt: skip
     place = Place(NODE, ADDRESS)
     services = {
@@ -76,7 +77,7 @@ def write_secrets(folder: Path) -> list[str]:
     folder.chmod(0o700)
     store = SecretStore(folder / "secrets.json")
     store.complete()
-    servers = dict.fromkeys(("kafka", "mysql", "application_manager"), ADDRESS)
+    servers = {name: [ADDRESS] for name in ("kafka", "mysql", "application_manager")}
     store.certify("rota", servers, SystemClock().now())
     contents = {f"{name}.txt": store.text(name) for name in _secret_names()}
     here = {"name": NODE, "address": ADDRESS, "local": True}

@@ -14,7 +14,7 @@ import re
 import secrets
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -38,6 +38,7 @@ _WORDS = (
     "admin_password", "api_token", "client_token",
 )  # fmt: skip
 _SHOWN = "admin_password_shown"
+_SEATS = "kafka_seats"
 _OF_APPS = "app/"  # before a secret's own name
 
 
@@ -94,8 +95,12 @@ class SecretStore:
         return self._values[name]
 
     def adopt(self, values: Mapping[str, str]) -> None:
-        """Take over the secrets of a backup; certificates follow the addresses by `certify`."""
-        self._values = {str(name): str(value) for name, value in values.items()}
+        """Take over the secrets of a backup; certificates follow the addresses by `certify`.
+
+        Not who sat where in Kafka's quorum: nothing of Kafka is in a backup.
+        """
+        self._values = {str(name): str(value) for name, value in values.items()
+                        if name != _SEATS}  # fmt: skip
         self._save()
 
     def passphrase(self) -> Secret | None:
@@ -150,18 +155,31 @@ class SecretStore:
                     self._save()
         return self._values[name]
 
-    def certify(self, platform: str, addresses: Mapping[str, str], now: datetime) -> None:
-        """Have a good certificate of our own authority for each server's address."""
+    def broker_seats(self) -> dict[str, int]:
+        """Return the seats of Kafka's brokers so far, by machine; empty before the first `up`."""
+        return dict(json.loads(self._values.get(_SEATS, "{}")))
+
+    def seat_brokers(self, seats: Mapping[str, int]) -> None:
+        """Remember which broker sits where, before it starts there."""
+        if self.broker_seats() != dict(seats):
+            self._values[_SEATS] = json.dumps(dict(seats))
+            if self._is_kept:
+                self._save()
+
+    def certify(
+        self, platform: str, addresses: Mapping[str, Sequence[str]], now: datetime
+    ) -> None:
+        """Have a good certificate of our own authority for each server's addresses."""
         if "ca_cert" not in self._values:
             made = make_authority(platform, now)
             self._values |= {"ca_cert": made.certificate, "ca_key": made.key}
         authority = Pair(self._values["ca_cert"], self._values["ca_key"])
-        for service, address in addresses.items():
+        for service, reached_by in addresses.items():
             cert, key = f"tls_{service}_cert", f"tls_{service}_key"
             pair = Pair(self._values.get(cert, ""), self._values.get(key, ""))
-            if pair.certificate and is_good(pair, authority, [address], now):
+            if pair.certificate and is_good(pair, authority, reached_by, now):
                 continue
-            made = issue(authority, service, [address], now)
+            made = issue(authority, service, reached_by, now)
             self._values |= {cert: made.certificate, key: made.key}
         if self._is_kept:
             self._save()

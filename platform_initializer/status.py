@@ -49,13 +49,13 @@ def report(
 ) -> dict[str, Any]:  # fmt: skip
     """Put what was found together; ages are seconds, `not_compared` is why wishes are unknown."""
     answers, compared = found
-    kafka = _address_of("kafka", gathered, machines)
-    page = _address_of("application_manager", gathered, machines)
+    brokers = _addresses_of("kafka", gathered, machines)
+    pages = _addresses_of("application_manager", gathered, machines)
     names = description.machine_names()
     return {
         "platform": description.platform,
-        "kafka": f"{kafka}:{KAFKA_PORT}" if kafka else None,
-        "url": f"https://{page}:{description.publish}" if page else None,
+        "kafka": ",".join(f"{address}:{KAFKA_PORT}" for address in brokers) or None,
+        "url": f"https://{pages[0]}:{description.publish}" if pages else None,
         "not_compared": compared.unknown,
         "machines": [
             _machine_row(name, machines.get(name), gathered)
@@ -154,8 +154,8 @@ def _machine_row(name: str, machine: Machine | None, gathered: Gathered) -> dict
     }
 
 
-def _address_of(service: str, gathered: Gathered, machines: Mapping[str, Machine]) -> str | None:
-    return next(
-        (machines[name].address for name, facts in gathered.facts.items()
-         if service in facts.containers), None,
-    )  # fmt: skip
+def _addresses_of(
+    service: str, gathered: Gathered, machines: Mapping[str, Machine]
+) -> list[str]:
+    return [machines[name].address for name, facts in gathered.facts.items()
+            if service in facts.containers]  # fmt: skip

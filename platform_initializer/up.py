@@ -27,6 +27,7 @@ from platform_initializer.revisions import Revisions
 from platform_initializer.saved_plan import SavedPlan
 from platform_initializer.secret_store import SecretStore
 from platform_initializer.steps import prerequisites
+from platform_initializer.steps.brokers import require_possible
 from platform_initializer.steps.data import Dump, bring_back
 from platform_initializer.world import World
 
@@ -104,7 +105,9 @@ def world_of(
     by_name = {machine.name: machine for machine in machines}
     world = World(description, by_name, gathered.hosts, gathered.facts, *kept)
     if gathered.facts.keys() == by_name.keys():  # else it cannot be known where the servers run
-        servers = {s: by_name[world.homes_of(s)[0]].address for s in CERTIFIED}
+        require_possible(world)
+        servers = {s: [by_name[name].address for name in world.homes_of(s)] for s in CERTIFIED}
+        world.store.seat_brokers(world.seats())
         world.store.certify(description.platform, servers, SystemClock().now())
     return world
 

@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from platform_initializer.domain.brokers import assign_seats
 from platform_initializer.domain.container import ContainerSpec
 from platform_initializer.domain.description import Description
 from platform_initializer.domain.facts import Facts
 from platform_initializer.domain.placement import Placed, place
 from platform_initializer.domain.services import (
+    KAFKA_PORT,
     MAIL_PASSWORD,
     POLICY,
+    QUORUM_PORT,
     Place,
     Site,
     container_of,
@@ -49,7 +52,7 @@ class World:
 
     @cached_property
     def _placed(self) -> Sequence[Placed]:
-        return place(self.description, self.names, self.facts)
+        return place(self.description, self.names, self.facts, self.store.broker_seats())
 
     def placed(self) -> Sequence[Placed]:
         """Decide which service runs where."""
@@ -59,11 +62,18 @@ class World:
         """Name the machines a service runs on."""
         return [placed.machine for placed in self.placed() if placed.service == service]
 
+    def seats(self) -> dict[str, int]:
+        """Return each broker's seat by its machine, in the order of the seats."""
+        return assign_seats(self.store.broker_seats(), self.homes_of("kafka"))
+
     def site(self) -> Site:
         """Return what every service has to know."""
+        brokers = {seat: self.machines[name].address for name, seat in self.seats().items()}
+        voters = [f"{seat}@{address}:{QUORUM_PORT}" for seat, address in brokers.items()]
         return Site(
             platform=self.description.platform,
-            kafka=self.machines[self.homes_of("kafka")[0]].address,
+            kafka=",".join(f"{address}:{KAFKA_PORT}" for address in brokers.values()),
+            voters=",".join(voters) if len(voters) > 1 else "",
             mysql=self.machines[self.homes_of("mysql")[0]].address,
             publish=self.description.publish,
             kafka_cluster_id=self.store.text("kafka_cluster_id"),
@@ -77,7 +87,8 @@ class World:
         """Describe a service's container on a machine, with the digests of what it reads once."""
         there = self.machines[machine]
         labels = json.dumps(dict(sorted(there.labels.items())))
-        spec = container_of(service, self.site(), Place(machine, there.address, labels))
+        place = Place(machine, there.address, labels, self.seats().get(machine, 0))
+        spec = container_of(service, self.site(), place)
         files = [(f.path, digest(f.content)) for f in self.secret_files(service)]
         if service == "kafka":  # it reads its users once; later the topics' task tells it of them
             files = [file for file in files if not file[0].endswith("/users")]

@@ -21,7 +21,12 @@ refuse() { echo "kafka: $*" >&2; exit 78; }
 
 # A quorum of one talks to itself only; of several, over the network.
 copies=1 in_sync=1 controller_bind=127.0.0.1
-case $voters in *,*) copies=3 in_sync=2 controller_bind=$bind ;; esac
+# A dead broker's partitions move after 6 s (else 9): clients give a record up after 8.
+quick_fencing=
+case $voters in *,*)
+    copies=3 in_sync=2 controller_bind=$bind
+    quick_fencing=$'broker.session.timeout.ms=6000\nbroker.heartbeat.interval.ms=1500\n' ;;
+esac
 
 [ -w "$data" ] || refuse "$data is not writable by uid $(id -u): use a named volume, or chown it"
 
@@ -45,7 +50,7 @@ transaction.state.log.min.isr=$in_sync
 share.coordinator.state.topic.replication.factor=$copies
 share.coordinator.state.topic.min.isr=$in_sync
 group.initial.rebalance.delay.ms=0
-# A broker that a client stops waiting for after seconds must not hold its shutdown for minutes.
+$quick_fencing# A broker that a client stops waiting for after seconds must not hold its shutdown for minutes.
 controlled.shutdown.max.retries=1
 END
 }
@@ -63,11 +68,14 @@ write_secured() {
         scram+=(--add-scram "SCRAM-SHA-512=[name=$user,password=$password]")
     done < "$users_file"
     [ -n "$admin" ] || refuse "$users_file names no user"
-    local kind=SASL_PLAINTEXT
+    local kind=SASL_PLAINTEXT controllers=SASL_PLAINTEXT
+    # Over the network the administrator's password goes by TLS or not at all.
+    [ $copies = 1 ] || [ -n "$tls_file" ] || refuse "several brokers need ROTA_KAFKA_TLS_FILE"
+    [ $copies = 1 ] || controllers=SASL_SSL
     [ -z "$tls_file" ] || { write_encrypted; kind=SASL_SSL; }
     local credentials="username=\"$admin\" password=\"$admin_password\""
     cat >> "$settings" <<END
-listener.security.protocol.map=CLIENT:$kind,HEALTH:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT
+listener.security.protocol.map=CLIENT:$kind,HEALTH:SASL_PLAINTEXT,CONTROLLER:$controllers
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:$admin
 allow.everyone.if.no.acl.found=false
@@ -88,13 +96,16 @@ write_encrypted() {
     [ -r "$tls_file" ] || refuse "ROTA_KAFKA_TLS_FILE=$tls_file is not readable by uid $(id -u)"
     [ -r "$ca_file" ] || refuse "ROTA_KAFKA_CA_FILE=$ca_file is not readable by uid $(id -u)"
     sed -i "s#^listeners=.*#&,HEALTH://127.0.0.1:$health_port#" "$settings"
-    cat >> "$settings" <<END
-listener.name.client.ssl.keystore.type=PEM
-listener.name.client.ssl.keystore.location=$tls_file
-listener.name.client.ssl.truststore.type=PEM
-listener.name.client.ssl.truststore.location=$ca_file
-listener.name.client.ssl.enabled.protocols=TLSv1.3,TLSv1.2
+    local listener
+    for listener in client controller; do
+        cat >> "$settings" <<END
+listener.name.$listener.ssl.keystore.type=PEM
+listener.name.$listener.ssl.keystore.location=$tls_file
+listener.name.$listener.ssl.truststore.type=PEM
+listener.name.$listener.ssl.truststore.location=$ca_file
+listener.name.$listener.ssl.enabled.protocols=TLSv1.3,TLSv1.2
 END
+    done
 }
 
 scram=()

@@ -87,6 +87,8 @@ class Description:
     pools: tuple[Pool, ...] = ()
     services: Mapping[str, ServiceWish] = field(default_factory=dict)
     publish: int = HTTP_PORT
+    brokers: int | None = None
+    """How many Kafka brokers; None: the machines' facts decide (`domain.brokers`)."""
     apps: tuple[str, ...] = ()
     policy: str | None = None
     """The text of the policy of app containers; None: the hardened default for all."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from platform_initializer.domain.container import SECRETS, ContainerSpec
 from platform_initializer.domain.description import MailServer
 
 SERVICE_UID, KAFKA_UID, MYSQL_UID = 10001, 10002, 10003
-KAFKA_PORT, MYSQL_PORT, LOG_PORT = 9092, 3306, 7110
+KAFKA_PORT, MYSQL_PORT, LOG_PORT, QUORUM_PORT = 9092, 3306, 7110, 9093
 HEALTH_PORTS = {
     "scheduler": 7101, "deployment_manager": 7102, "load_balancer": 7103, "node_manager": 7104,
     "application_manager": 7105, "client": 7106,
@@ -37,6 +37,7 @@ class Site:
 
     platform: str
     kafka: str
+    """The brokers, as clients are told of them: `host:port`, separated by commas."""
     mysql: str
     publish: int
     kafka_cluster_id: str
@@ -47,6 +48,8 @@ class Site:
     has_policy: bool = False
     """Whether the operator's policy of app containers lies beside the client's secrets."""
     mail: MailServer | None = None
+    voters: str = ""
+    """Kafka's quorum, `seat@host:port` separated by commas; empty where one broker is alone."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Place:
     address: str
     labels: str = "{}"
     """Its labels as a JSON object."""
+    seat: int = 1
+    """Its broker's node id, where one of several runs there."""
 
 
 def secrets_of(service: str) -> dict[str, str]:
@@ -108,6 +113,7 @@ def container_of(service: str, site: Site, place: Place) -> ContainerSpec:
 
 
 def _kafka(site: Site, place: Place) -> ContainerSpec:
+    quorum = (("ROTA_KAFKA_NODE_ID", str(place.seat)), ("ROTA_KAFKA_VOTERS", site.voters))
     return ContainerSpec(
         service="kafka", image="rota/kafka", image_id=site.images["kafka"],
         settings=(
@@ -118,6 +124,7 @@ def _kafka(site: Site, place: Place) -> ContainerSpec:
             ("ROTA_KAFKA_USERS_FILE", f"{SECRETS}/users"),
             ("ROTA_KAFKA_TLS_FILE", f"{SECRETS}/tls.pem"),
             ("ROTA_KAFKA_CA_FILE", f"{SECRETS}/{CA}"),
+            *(quorum if site.voters else ()),
         ),
         mounts=("rota-kafka:/var/lib/kafka", f"/etc/rota/secrets/kafka:{SECRETS}:ro"),
         memory_mb=900, pids=1024, is_read_only=False,
@@ -182,7 +189,7 @@ def _service(service: str, site: Site, place: Place) -> ContainerSpec:
 
 def _common_settings(service: str, site: Site, place: Place) -> dict[str, str]:
     settings = {
-        "ROTA_KAFKA_BOOTSTRAP": f"{site.kafka}:{KAFKA_PORT}",
+        "ROTA_KAFKA_BOOTSTRAP": site.kafka,
         "ROTA_KAFKA_USER": KAFKA_USERS[service],
         "ROTA_KAFKA_PASSWORD_FILE": f"{SECRETS}/kafka_password",
         "ROTA_KAFKA_CA_FILE": f"{SECRETS}/{CA}",
@@ -250,7 +257,7 @@ def migrations_task(site: Site) -> ContainerSpec:
 def topics_task(site: Site, nodes: tuple[str, ...]) -> ContainerSpec:
     """Describe the task that makes the topics."""
     settings = {
-        "ROTA_KAFKA_BOOTSTRAP": f"{site.kafka}:{KAFKA_PORT}",
+        "ROTA_KAFKA_BOOTSTRAP": site.kafka,
         "ROTA_KAFKA_USER": "rota_admin",
         "ROTA_KAFKA_PASSWORD_FILE": f"{SECRETS}/kafka_password",
         "ROTA_KAFKA_CA_FILE": f"{SECRETS}/{CA}",
@@ -258,6 +265,12 @@ def topics_task(site: Site, nodes: tuple[str, ...]) -> ContainerSpec:
     }
     command = ("python3", "-m", "platform_initializer.topics", *nodes)
     return _task("topics", site, settings, command)
+
+
+def in_sync_task(site: Site) -> ContainerSpec:
+    """Describe the task that waits until every broker has all that it is to have."""
+    task = topics_task(site, ())
+    return replace(task, command=("python3", "-m", "platform_initializer.in_sync"))
 
 
 def _task(

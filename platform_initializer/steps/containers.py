@@ -11,6 +11,7 @@ from platform_initializer.domain.services import HEALTH_PORTS
 from platform_initializer.domain.steps import Phase, Risk, Step
 from platform_initializer.errors import Failure, MachineError
 from platform_initializer.host import Host
+from platform_initializer.steps.brokers import arranged, is_rolling, wait_in_sync
 from platform_initializer.steps.guards import guards_key
 from platform_initializer.steps.images import image_key
 from platform_initializer.steps.store_versions import refuse_older
@@ -81,7 +82,7 @@ def plan(world: World) -> list[Step]:
     for service, machine in [*places, *(("client", name) for name in world.names)]:
         waits = gone if service in STORES else gone | setup
         steps += _start(world, service, machine, waits)
-    return _one_first(steps)
+    return _one_first(arranged(world, steps))
 
 
 def _one_first(steps: list[Step]) -> list[Step]:
@@ -138,17 +139,27 @@ def _runner(
     world: World, machine: str, spec: ContainerSpec, before: str
 ) -> Callable[[], None]:
     host = world.hosts[machine]
+    is_quorum = spec.service == "kafka" and len(world.seats()) > 1
+    is_first_quorum = is_quorum and not is_rolling(world)
 
     def run() -> None:
         if spec.service in STORES:
             refuse_older(host, spec.service, before, spec.image_id)
         check = (HEALTH_PORTS.get(spec.service), READY_WITHIN_S)
         start_container(host, spec, world.description.platform, check)
-        if spec.service in STORES:
-            command = f"/opt/{spec.service}/healthcheck.sh"
-            host.script(f"waiting for {spec.service}", _GATE, spec.name, command, timeout_s=150.0)
+        if spec.service not in STORES or is_first_quorum:
+            return
+        wait_until_healthy(host, spec.service)
+        if is_quorum:
+            wait_in_sync(world, host)
 
     return run
+
+
+def wait_until_healthy(host: Host, store: str) -> None:
+    """Wait until a data store answers its own check; raise `MachineError`."""
+    command = f"/opt/{store}/healthcheck.sh"
+    host.script(f"waiting for {store}", _GATE, f"rota-{store}", command, timeout_s=150.0)
 
 
 def start_container(

@@ -11,6 +11,7 @@ from platform_initializer.access import access_rules
 from platform_initializer.domain.container import ContainerSpec, once_args
 from platform_initializer.domain.services import migrations_task, topics_task
 from platform_initializer.domain.steps import Phase, Step
+from platform_initializer.steps.brokers import QUORUM
 from platform_initializer.steps.images import image_key
 from platform_initializer.world import World, digest
 
@@ -51,7 +52,9 @@ def _task(world: World, spec: ContainerSpec, key: str, store: str) -> list[Step]
     done = world.facts[machine].stamps.get(key)
     if done == stamp:
         return []
-    after = {f"{store}@{machine}", f"files@{machine}", image_key(machine, "services")}
+    after = {f"files@{machine}", image_key(machine, "services")}
+    homes = world.homes_of(store)
+    after |= {f"{store}@{home}" for home in homes} | ({QUORUM} if len(homes) > 1 else set())
     reason = "not made yet" if done is None else "what is wanted changed"
     title = f"make {key}"
     return [Step(key, machine, Phase.SETUP, title, reason,

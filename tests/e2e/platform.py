@@ -135,7 +135,7 @@ class Platform:
         secrets = json.loads(next(self.folder.rglob("secrets.json")).read_text())
         return KafkaBus(
             KafkaConfig(
-                (status["kafka"],), "rota_admin", Secret(secrets["kafka_rota_admin"]),
+                tuple(status["kafka"].split(",")), "rota_admin", Secret(secrets["kafka_rota_admin"]),
                 str(next(self.folder.rglob("ca.pem"))),
             ),
             "test",

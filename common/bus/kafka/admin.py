@@ -69,6 +69,16 @@ class KafkaAdmin:
         if refused:
             raise BusUnavailableError(f"Kafka: {'; '.join(refused)}")
 
+    def out_of_sync(self) -> list[str]:
+        """Name the partitions that lack a replica in sync, as `topic/number`."""
+        with self._connected() as client:
+            topics = client.describe_topics(client.list_topics())
+        return [
+            f"{topic['name']}/{one['partition_index']}"
+            for topic in topics for one in topic["partitions"]
+            if len(one["isr_nodes"]) < len(one["replica_nodes"])
+        ]  # fmt: skip
+
     def ping(self, timeout_s: float) -> None:
         with self._connected(timeout_s) as client:
             client.describe_topics([])

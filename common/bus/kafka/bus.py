@@ -53,6 +53,10 @@ class KafkaBus:
         """Set users' SCRAM passwords: the initializer's, like `grant`."""
         self._admin.set_passwords(passwords)
 
+    def out_of_sync(self) -> list[str]:
+        """Name the partitions that lack a replica in sync: the initializer's, like `grant`."""
+        return self._admin.out_of_sync()
+
     def ping(self, timeout_s: float) -> None:
         self._admin.ping(timeout_s)
 

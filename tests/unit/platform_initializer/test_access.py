@@ -76,12 +76,12 @@ def test_a_certificate_is_good_for_its_address_until_it_is_due_for_renewal():
 def test_certificates_are_kept_and_renewed_only_when_they_must_be(tmp_path):
     store = SecretStore(tmp_path / "secrets.json")
     store.complete()
-    store.certify("acme", {"kafka": "10.0.0.1"}, NOW)
+    store.certify("acme", {"kafka": ["10.0.0.1"]}, NOW)
     first = dict(store.values())
     again = SecretStore(tmp_path / "secrets.json")
-    again.certify("acme", {"kafka": "10.0.0.1"}, NOW)
+    again.certify("acme", {"kafka": ["10.0.0.1"]}, NOW)
     assert again.values() == first
-    again.certify("acme", {"kafka": "10.0.0.9"}, NOW)
+    again.certify("acme", {"kafka": ["10.0.0.9"]}, NOW)
     changed = {name for name, value in again.values().items() if first[name] != value}
     assert changed == {"tls_kafka_cert", "tls_kafka_key"}
     assert (tmp_path / "ca.pem").read_text() == first["ca_cert"]
@@ -114,5 +114,5 @@ def test_a_store_that_others_may_read_is_refused(tmp_path):
 def test_a_look_keeps_nothing(tmp_path):
     store = SecretStore(tmp_path / "secrets.json")
     store.complete(keep=False)
-    store.certify("acme", {"kafka": "10.0.0.1"}, NOW)
+    store.certify("acme", {"kafka": ["10.0.0.1"]}, NOW)
     assert list(tmp_path.iterdir()) == []

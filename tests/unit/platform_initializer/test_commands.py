@@ -14,7 +14,7 @@ from platform_initializer.domain.services import (
 from platform_initializer.errors import Failure, folded
 from platform_initializer.host import RemoteFile, archive, as_root, explain
 
-SITE = Site("acme", "10.0.0.1", "10.0.0.2", 8443, "RAAA", {
+SITE = Site("acme", "10.0.0.1:9092", "10.0.0.2", 8443, "RAAA", {
     "kafka": "sha256:k", "mysql": "sha256:m", "services": "sha256:0123456789abcdef"})
 PLACE = Place("m3", "10.0.0.3", '{"zone": "b"}')
 

@@ -29,7 +29,7 @@ def kept(platform):
     """Return the store of a platform that was up."""
     store = SecretStore(platform.store)
     store.complete()
-    store.certify("rota", {"kafka": "10.0.0.1", "mysql": "10.0.0.1"}, NOW)
+    store.certify("rota", {"kafka": ["10.0.0.1"], "mysql": ["10.0.0.1"]}, NOW)
     return store
 
 
@@ -100,7 +100,7 @@ def test_certificates_that_end_soon_are_dropped_and_made_anew(platform, kept):
     assert drop_ending(platform.store, NOW + timedelta(days=800), timedelta(days=60)) == [
         "tls_kafka_cert", "tls_mysql_cert"]
     again = SecretStore(platform.store)
-    again.certify("rota", {"kafka": "10.0.0.1", "mysql": "10.0.0.1"}, NOW)
+    again.certify("rota", {"kafka": ["10.0.0.1"], "mysql": ["10.0.0.1"]}, NOW)
     new = again.certificates()
     assert new["ca_cert"] == old["ca_cert"], "clients go on trusting"
     assert new["tls_kafka_cert"] != old["tls_kafka_cert"]

@@ -34,7 +34,7 @@ def world(tmp_path: Path, count: int = 3, **changes: object) -> World:
     )
     store = SecretStore(description.store)
     store.complete()
-    servers = {"kafka": "10.0.0.1", "mysql": "10.0.0.2", "application_manager": "10.0.0.3"}
+    servers = {"kafka": ["10.0.0.1"], "mysql": ["10.0.0.2"], "application_manager": ["10.0.0.3"]}
     store.certify("test", servers, NOW)
     return World(
         description=replace(description, **changes),
