@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 from common.bus import Partition, TopicSpec
@@ -38,7 +39,7 @@ class Records:
     def longest_gap_s(self, since: float) -> float:
         """Return the longest time between two acknowledgements, the first of them after `since`."""
         after = [since, *(moment for moment in self.acknowledged if moment > since)]
-        return max(b - a for a, b in zip(after, after[1:], strict=False))
+        return max(b - a for a, b in pairwise(after))
 
     def lost(self) -> set[int]:
         """Read the topic whole; return the numbers that were acknowledged and are not in it."""
