@@ -32,6 +32,7 @@ from platform_initializer.secret_store import SecretStore, public_key
 SAMPLER_HOME = "/var/lib/rota-sampler"
 SAMPLER_PATH = "/usr/local/lib/rota/sampler.sh"
 MAP = "/etc/rota/platform.json"
+SECRETS = "/etc/rota/secrets"
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class World:
         if service == "application_manager" and mail is not None and mail.password is not None:
             contents[MAIL_PASSWORD] = mail.password.reveal()
         return [
-            RemoteFile(f"/etc/rota/secrets/{service}/{name}", text.encode(), 0o400, uid)
+            RemoteFile(f"{SECRETS}/{service}/{name}", text.encode(), 0o400, uid)
             for name, text in sorted(contents.items())
         ]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from common.errors import Permanent
-from platform_initializer.domain.steps import Phase, Step
+from platform_initializer.domain.steps import CLEANING, Phase, Step
 
 _PREPARING = frozenset({Phase.DOCKER, Phase.FILES, Phase.IMAGES, Phase.STORES, Phase.SETUP})
 _GROUNDS = frozenset({Phase.STORES, Phase.SETUP})
@@ -54,8 +54,7 @@ def one_machine_at_a_time(
     ordered = [step for step in steps if _prepares(step)]
     for machine in order:
         own = [step for step in steps if step.machine == machine and not _prepares(step)]
-        ordered += [replace(step, after=(step.after - replaced) | grounds | before)
-                    for step in own]  # fmt: skip
+        ordered += [replace(step, after=_kept(step, replaced) | grounds | before) for step in own]
         waits = frozenset(step.key for step in own) | grounds | before
         ordered.append(replace(gate_of[machine], after=waits))
         before = frozenset({gate_of[machine].key})
@@ -78,6 +77,11 @@ def differences(
             if old.get(key) != new.get(key)
         ]
     return told
+
+
+def _kept(step: Step, replaced: frozenset[str]) -> frozenset[str]:
+    """Return what a step goes on waiting for; who cleans up waits for the replacement itself."""
+    return step.after if step.key.startswith(CLEANING) else step.after - replaced
 
 
 def _prepares(step: Step) -> bool:

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+CLEANING = "secrets@"
+"""How the keys of steps begin that take away what a replaced container may still have needed."""
+
 
 class Phase(StrEnum):
     """The columns of the table a person watches, in their order."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from common.sampler import SAMPLER_SCRIPT
 from common.secret import APP_SECRETS
-from platform_initializer.domain.steps import Phase, Step
+from platform_initializer.domain.steps import CLEANING, Phase, Step
 from platform_initializer.host import Host, RemoteFile
-from platform_initializer.world import MAP, SAMPLER_HOME, SAMPLER_PATH, World, digest
+from platform_initializer.world import MAP, SAMPLER_HOME, SAMPLER_PATH, SECRETS, World, digest
 
 
 def plan(world: World, machine: str) -> list[Step]:
@@ -17,20 +17,26 @@ def plan(world: World, machine: str) -> list[Step]:
 
 
 def _removed(world: World, machine: str, wanted: list[RemoteFile]) -> list[Step]:
-    """Take away secrets of apps that are there no more."""
+    """Take away secrets that nothing there is to read: of apps, of the mail server, of what moved.
+
+    A service's own go after it was replaced or stopped: until then it may start again.
+    """
     paths = {file.path for file in wanted}
+    folders = (f"{APP_SECRETS}/", f"{SECRETS}/")
     gone = sorted(path for path in world.facts[machine].files
-                  if path.startswith(f"{APP_SECRETS}/") and path not in paths)  # fmt: skip
+                  if path.startswith(folders) and path not in paths)  # fmt: skip
     if not gone:
         return []
     host = world.hosts[machine]
+    services = {path.split("/")[4] for path in gone if path.startswith(f"{SECRETS}/")}
+    after = {f"{prefix}{service}@{machine}" for service in services for prefix in ("", "remove:")}
     reason = "no longer kept: " + ", ".join(path.rsplit("/", 1)[-1] for path in gone)
-    return [Step(f"secrets@{machine}", machine, Phase.FILES, "remove secrets of apps", reason,
-                 lambda: _remove(host, gone))]  # fmt: skip
+    return [Step(f"{CLEANING}{machine}", machine, Phase.SERVICES, "remove secrets", reason,
+                 lambda: _remove(host, gone), frozenset(after))]  # fmt: skip
 
 
 def _remove(host: Host, paths: list[str]) -> None:
-    host.script("removing secrets of apps", 'rm -f -- "$@"', *paths)
+    host.script("removing secrets", 'rm -f -- "$@"', *paths)
 
 
 def _installed(world: World, machine: str, differing: list[RemoteFile]) -> list[Step]:
