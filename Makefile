@@ -5,7 +5,7 @@ STAMP := .venv/.requirements
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup prerequisites browser docker lxcfs images lint test demo demo-down bench simulate \
-  test-unit test-service test-contract test-simulation test-integration test-e2e test-day2 test-soak test-vm test-architecture
+  test-unit test-service test-contract test-simulation test-integration test-e2e test-day2 test-soak test-brokers test-vm test-architecture
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ test-day2: setup docker lxcfs images ## init, upgrade, backup, restore, machines
 
 test-soak: setup docker lxcfs images ## random faults for minutes, 5,000 jobs in a second, all topics read again (20 min; not in `test`)
 	$(call layer,soak)
+
+test-brokers: setup docker lxcfs images ## three brokers, one killed, one moved; servers of one's own (15 min; not in `test`)
+	$(call layer,brokers)
 
 test-vm: setup docker lxcfs images ## a real virtual machine becomes a node (minutes; not in `test`)
 	$(call layer,vm)

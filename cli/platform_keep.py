@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from cli.platform_run import bring_up, running
 from common.clock import SystemClock
 from common.ssh.paramiko_door import ParamikoDoor
 from platform_initializer.up import Wishes
+
+if TYPE_CHECKING:
+    from platform_initializer.domain.description import Description
 
 certs = typer.Typer(no_args_is_help=True, help="The certificates of the platform's own authority.")
 _CERTIFICATES = tuple(Column(key, key) for key in ("name", "days_left", "good_until"))
@@ -129,17 +132,25 @@ def renew(
     file: File = None,
     within: Annotated[int, typer.Option(help="those that end within so many days")] = 60,
     everything: Annotated[bool, typer.Option("--all", help="all servers' certificates")] = False,
+    authority: Annotated[
+        bool, typer.Option("--authority", help="the authority itself, and all that it signed")
+    ] = False,
     yes: Yes = False,
 ) -> None:
     """Make new certificates for servers whose old ones end soon, and restart those servers.
 
-    Clients check them by the authority, which stays: nothing else is restarted.
+    Clients check them by the authority, which stays: nothing else is restarted. With --authority
+    everything is, three times: to trust both, to change, to trust the new one alone.
     Example: rota platform certs renew --all
     """
     from platform_initializer.renewal import drop_ending
 
     with translated():
         description = described(file)
+    if authority:
+        _renew_authority(description, yes=yes)
+        return
+    with translated():
         confirm(f"Renew certificates of {description.platform}, restarting those servers?", yes=yes)
         limit = None if everything else timedelta(days=within)
         dropped = drop_ending(description.store, SystemClock().now(), limit)
@@ -148,6 +159,25 @@ def renew(
         return
     result = bring_up(description, Wishes("certs renew", is_rolling=True))
     print(f"new: {', '.join(dropped)}; {result.steps_done} changes", file=sys.stderr)
+
+
+def _renew_authority(description: Description, *, yes: bool) -> None:
+    from platform_initializer.renewal import COMMAND, change_authority
+
+    name = description.platform
+    confirm(f"Give {name} a new authority? All its services restart three times, machine by machine"
+            " (Kafka and MySQL each for seconds); apps go on running.", yes=yes)  # fmt: skip
+    stages = change_authority(description.store, name, SystemClock().now())
+    while True:
+        with translated():
+            stage = next(stages, None)
+        if stage is None:
+            break
+        bring_up(description, Wishes("certs renew --authority", is_rolling=True))
+        print(f"{stage} ({COMMAND} goes on from here if it is cut short)", file=sys.stderr)
+    ca_file = description.store.with_name("ca.pem")
+    print(f"done; browsers and other machines' `rota login` need the new {ca_file}",
+          file=sys.stderr)  # fmt: skip
 
 
 def audit(

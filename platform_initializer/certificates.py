@@ -29,10 +29,15 @@ class Pair:
     key: str
 
 
-def make_authority(platform: str, now: datetime) -> Pair:
-    """Make a new authority; it signs servers only, never another authority."""
+def make_authority(platform: str, now: datetime, *, is_renewal: bool = False) -> Pair:
+    """Make a new authority; it signs servers only, never another authority.
+
+    One that takes another's place has a name of its own: while both are trusted, OpenSSL finds a
+    certificate's issuer by name, and would try the wrong one's key.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name(f"Rota platform {platform}")
+    name = _name(f"Rota {now:%Y%m%dT%H%M%SZ} {platform}" if is_renewal
+                 else f"Rota platform {platform}")  # fmt: skip
     usage = x509.KeyUsage(
         digital_signature=True, key_cert_sign=True, crl_sign=True, content_commitment=False,
         key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False,

@@ -90,6 +90,9 @@ class SecretStore:
         """Reveal one, for the file or the call that needs it."""
         if name == "kafka_users":
             return "".join(f"{user}:{self.text(f'kafka_{user}')}\n" for user in KAFKA_USERS)
+        if name == "ca_cert":  # all that are trusted, the one that signs first
+            trusted = (name, "ca_next_cert", "ca_old_cert")
+            return "".join(self._values.get(key, "") for key in trusted)
         if name == "tls_kafka":
             return self.text("tls_kafka_key") + self.text("tls_kafka_cert")
         return self._values[name]
@@ -117,6 +120,12 @@ class SecretStore:
         for name in names:
             self._values.pop(name, None)
             self._values.pop(name.removesuffix("_cert") + "_key", None)
+        self._save()
+
+    def change(self, values: Mapping[str, str], dropped: Iterable[str]) -> None:
+        """Put values in and take names out, both or neither; what is not there is no error."""
+        left = {name: text for name, text in self._values.items() if name not in set(dropped)}
+        self._values = left | dict(values)
         self._save()
 
     def app_secrets(self) -> dict[str, str]:
@@ -213,7 +222,7 @@ class SecretStore:
         text = json.dumps(self._values, indent=2) + "\n"
         write_private(self._path, seal(text, self._key()).decode() if self._is_sealed else text)
         if "ca_cert" in self._values:  # no secret: what a client checks the servers by
-            self.ca_file.write_text(self._values["ca_cert"], encoding="utf-8")
+            self.ca_file.write_text(self.text("ca_cert"), encoding="utf-8")
 
 
 def write_private(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 The tests go on from each other in the order of the file.
 """
 
+import socket
 import ssl
 import time
 
@@ -115,6 +116,41 @@ def test_a_brokers_machine_leaves_and_another_takes_its_seat(operator, tmp_path)
     remaining = sorted(after)
     said = operator.ops("machine", "remove", remaining[0], "--yes", code=7)
     assert "no other machine can take its place" in said or "data of" in said
+
+
+def test_a_new_authority_while_jobs_are_due_and_run(operator, tmp_path):
+    ca_file = operator.folder / "ca.pem"
+    before = ca_file.read_text()
+    homes = sorted(seats(operator))
+    with following(operator, tmp_path, homes) as court:
+        steady = Steady(operator, "new-authority", 40)
+        steady.wait_until_running()
+        began = time.monotonic()
+        said = operator.ops("certs", "renew", "--authority", "--yes", timeout=900)
+        print(f"\nthe new authority was in force after {time.monotonic() - began:.0f} s")
+        steady.wait_until_ended()
+        assert check(steady.history(court)) == []
+    assert "done; browsers" in said
+    after = ca_file.read_text()
+    assert after.count("BEGIN CERTIFICATE") == 1
+    assert after != before
+    for home in homes:
+        assert served_by(operator.address(home), 9092, after)
+        assert not served_by(operator.address(home), 9092, before)
+        assert served_by(operator.address(home), 9093, after)
+    operator.assert_well()
+    operator.ops("doctor")
+
+
+def served_by(address, port, authority):
+    """Tell whether an authority vouches for the server there."""
+    context = ssl.create_default_context(cadata=authority)
+    try:
+        with (socket.create_connection((address, port), 5) as raw,
+              context.wrap_socket(raw, server_hostname=address)):
+            return True
+    except ssl.SSLCertVerificationError:
+        return False
 
 
 def test_the_number_of_brokers_does_not_change_in_place(operator):
