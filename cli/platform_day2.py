@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +26,13 @@ _FINDINGS = tuple(
 
 
 _REVISIONS = tuple(Column(key, key) for key in ("number", "at", "changes", "images"))
+class Store(StrEnum):
+    """What may be a server of the operator's."""
+
+    KAFKA = "kafka"
+    MYSQL = "mysql"
+
+
 secrets = typer.Typer(no_args_is_help=True, help="Passwords and keys; secrets of apps.")
 
 
@@ -37,6 +45,7 @@ def add_to(app: typer.Typer) -> None:
     secrets.command("rotate")(rotate)
     for verb, name in ((set_secret, "set"), (remove_secret, "remove"), (list_secrets, "list")):
         secrets.command(name)(verb)
+    secrets.command("external")(keep_external)
     app.add_typer(secrets, name="secrets")
 
 
@@ -97,6 +106,29 @@ def set_secret(name: Name, file: File = None) -> None:
             next_command=f"rota platform secrets set {name} < FILE", exit_code=ExitCode.USAGE,
         )  # fmt: skip
     _keep(name, Secret(value), file)
+
+
+def keep_external(
+    store: Annotated[Store, typer.Argument(help="kafka or mysql")], file: File = None
+) -> None:
+    """Keep the password for a Kafka or MySQL that is a server of yours, read from stdin.
+
+    Its user is the one that the file names. Example:
+    rota platform secrets external kafka < password.txt
+    """
+    from platform_initializer.secret_store import SecretStore
+
+    value = sys.stdin.read().removesuffix("\n")
+    if not value:
+        raise CliError(
+            "there is nothing on stdin", why=f"the password for {store} is read from it",
+            next_command=f"rota platform secrets external {store} < FILE", exit_code=ExitCode.USAGE,
+        )  # fmt: skip
+    with translated():
+        kept = SecretStore(described(file).store)
+        kept.complete()
+        kept.change({f"external_{store}": value}, ())
+    print(f"the password for {store} is kept; next: rota platform up", file=sys.stderr)
 
 
 def remove_secret(name: Name, file: File = None) -> None:

@@ -27,7 +27,7 @@ from platform_initializer.gather import reach
 from platform_initializer.machines.fleet import Fleet
 from platform_initializer.sealing import is_sealed, read_passphrase, seal, unseal
 from platform_initializer.secret_store import SecretStore, write_private
-from platform_initializer.steps.data import Dump, dump_from
+from platform_initializer.steps.data import Dump, dump_from, refuse_external
 
 FORM = "rota-backup-1"
 _MANIFEST, _SECRETS, _FILE = "manifest.json", "secrets.json", "platform.yml"
@@ -59,6 +59,7 @@ class Archive:
 
 def back_up(description: Description, door: SshDoor, file: Path | None, now: datetime) -> bytes:
     """Return an archive's content, sealed where the secret store is; raise `MachineError`."""
+    refuse_external(description)
     store = SecretStore(description.store)
     if store.is_new:
         raise ConfigError(f"there is no secret store {description.store}: nothing was started yet")

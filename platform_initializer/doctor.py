@@ -16,6 +16,8 @@ from platform_initializer.domain.placement import place
 from platform_initializer.domain.rules_machine import RULES as MACHINE_RULES
 from platform_initializer.domain.rules_platform import RULES as PLATFORM_RULES
 from platform_initializer.errors import Failure
+from platform_initializer.external_checks import CHECKS as EXTERNAL_CHECKS
+from platform_initializer.external_checks import external_findings, world_there
 from platform_initializer.gather import Gathered, reach, side_by_side
 from platform_initializer.health import ask_readiness
 from platform_initializer.host import Host
@@ -58,14 +60,16 @@ def diagnose(description: Description, door: SshDoor, clock: Clock) -> Diagnosis
     gathered = reach(machines, description, door, lock=False, full=True)
     try:
         seen = _see(description, machines, gathered, (clock, store.broker_seats()))
+        outside = external_findings(world_there(description, machines, gathered, store))
     finally:
         gathered.close()
     findings = [*map(_reach_finding, gathered.failures), *examine(seen, RULES)]
     findings += _absent_machines(description, {machine.name for machine in machines})
     findings += map(_orphan_machine, orphans)
+    findings += outside
     findings += findings_of(store.certificates(), clock.now())
     findings.sort(key=lambda finding: (finding.severity != "error", finding.code, finding.machine))
-    checks = len(RULES) + len(_REACH) + 3 + CERTIFICATE_CHECKS
+    checks = len(RULES) + len(_REACH) + 3 + CERTIFICATE_CHECKS + EXTERNAL_CHECKS
     return Diagnosis(findings, len(machines), checks)
 
 

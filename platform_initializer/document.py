@@ -10,7 +10,7 @@ from common.errors import ConfigError
 from platform_initializer.app_policy import policy_text
 from platform_initializer.document_mail import read_mail
 from platform_initializer.document_provision import Options, read_provision
-from platform_initializer.document_stores import check_machines, read_brokers
+from platform_initializer.document_stores import check_machines, read_brokers, read_external
 from platform_initializer.domain.description import (
     HTTP_PORT,
     SERVICES,
@@ -30,6 +30,7 @@ _UNITS = {"MiB": 1 << 20, "GiB": 1 << 30}
 _SECONDS = re.compile(r"([0-9]{1,3})s")
 _TOP = {
     "version", "platform", "ssh", "machines", "provision", "services", "images", "secrets", "mail",
+    "kafka", "mysql",
 }  # fmt: skip
 
 
@@ -84,6 +85,7 @@ class _Reader:
         count = len(machines) + sum(pool.count for pool in pools)
         check_machines(self.checker, root, self._brokers, count)
         apps, policy = self._images(top.get("images"))
+        external = read_external(self.checker, top, self._folder)
         mail = read_mail(self.checker, top["mail"], self._folder) if "mail" in top else None
         return Description(
             platform=self._word(top.get("platform"), "platform", NAME) or "platform",
@@ -91,7 +93,8 @@ class _Reader:
             store=self._store(top.get("secrets")),
             machines=machines, login=login, driver=driver, options=options, pools=pools,
             services=services, publish=publish, brokers=self._brokers,
-            apps=apps, policy=policy, mail=mail, parallel=parallel, connect_timeout_s=timeout,
+            external=external, apps=apps, policy=policy, mail=mail,
+            parallel=parallel, connect_timeout_s=timeout,
         )  # fmt: skip
 
     def _ssh(self, node: Node | None) -> tuple[SshLogin, int, float]:

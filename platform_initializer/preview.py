@@ -18,6 +18,7 @@ from platform_initializer.machines.fleet import Fleet
 from platform_initializer.planning import plan
 from platform_initializer.secret_store import SecretStore
 from platform_initializer.up import unfit, world_of
+from platform_initializer.world import World
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,13 @@ class Preview:
         return bool(self.missing or self.steps)
 
 
+def placed_of(world: World) -> list[Placed]:
+    """Tell where each service goes, and which servers are the operator's own."""
+    outside = [Placed(store, ", ".join(one.addresses), f"external, as {one.user}: not placed")
+               for store, one in world.description.external.items()]  # fmt: skip
+    return [*outside, *world.placed()]
+
+
 def preview(description: Description, door: SshDoor, only: Sequence[str] = ()) -> Preview:
     """Compare the file with the machines; raise `PartlyDoneError` where one cannot be used."""
     store = SecretStore(description.store)
@@ -53,7 +61,7 @@ def preview(description: Description, door: SshDoor, only: Sequence[str] = ()) -
             raise PartlyDoneError(failures, 0)
         steps = plan(world)
         return Preview(
-            description.platform, (), world.placed(), limited(steps, only, world.names), steps,
+            description.platform, (), placed_of(world), limited(steps, only, world.names), steps,
             world.facts,
         )  # fmt: skip
     finally:

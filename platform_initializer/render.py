@@ -25,10 +25,9 @@ from platform_initializer.domain.services import (
     Place,
     Site,
     container_of,
-    migrations_task,
     secrets_of,
-    topics_task,
 )
+from platform_initializer.domain.tasks import migrations_task, topics_task
 from platform_initializer.secret_store import SecretStore
 
 NODE = "here"

@@ -128,6 +128,14 @@ class SecretStore:
         self._values = left | dict(values)
         self._save()
 
+    def external_password(self, store: str) -> str:
+        """Reveal the password for a server of the operator's; raise `ConfigError` without one."""
+        name = f"external_{store}"
+        if name not in self._values:
+            raise ConfigError(f"no password is kept for the external {store}: run"
+                              f" `rota platform secrets external {store} < FILE`")  # fmt: skip
+        return self._values[name]
+
     def app_secrets(self) -> dict[str, str]:
         """Reveal the secrets of apps, by name, for the files on the machines."""
         return {name.removeprefix(_OF_APPS): value for name, value in self._values.items()

@@ -49,12 +49,14 @@ def report(
 ) -> dict[str, Any]:  # fmt: skip
     """Put what was found together; ages are seconds, `not_compared` is why wishes are unknown."""
     answers, compared = found
-    brokers = _addresses_of("kafka", gathered, machines)
+    brokers = [f"{address}:{KAFKA_PORT}" for address in _addresses_of("kafka", gathered, machines)]
+    if outside := description.external.get("kafka"):
+        brokers = list(outside.addresses)
     pages = _addresses_of("application_manager", gathered, machines)
     names = description.machine_names()
     return {
         "platform": description.platform,
-        "kafka": ",".join(f"{address}:{KAFKA_PORT}" for address in brokers) or None,
+        "kafka": ",".join(brokers) or None,
         "url": f"https://{pages[0]}:{description.publish}" if pages else None,
         "not_compared": compared.unknown,
         "machines": [

@@ -106,7 +106,8 @@ def world_of(
     world = World(description, by_name, gathered.hosts, gathered.facts, *kept)
     if gathered.facts.keys() == by_name.keys():  # else it cannot be known where the servers run
         require_possible(world)
-        servers = {s: [by_name[name].address for name in world.homes_of(s)] for s in CERTIFIED}
+        servers = {service: [by_name[name].address for name in homes]
+                   for service in CERTIFIED if (homes := world.homes_of(service))}  # fmt: skip
         world.store.seat_brokers(world.seats())
         world.store.certify(description.platform, servers, SystemClock().now())
     return world

@@ -15,11 +15,14 @@ from platform_initializer.domain.facts import Facts
 from platform_initializer.domain.placement import Placed, place
 from platform_initializer.domain.services import (
     KAFKA_PORT,
+    KAFKA_USERS,
     MAIL_PASSWORD,
+    MYSQL_USERS,
     POLICY,
     QUORUM_PORT,
     Place,
     Site,
+    ca_name,
     container_of,
     secrets_of,
     uid_of,
@@ -69,20 +72,35 @@ class World:
 
     def site(self) -> Site:
         """Return what every service has to know."""
+        external = self.description.external
         brokers = {seat: self.machines[name].address for name, seat in self.seats().items()}
         voters = [f"{seat}@{address}:{QUORUM_PORT}" for seat, address in brokers.items()]
-        return Site(
+        return self._with_external(Site(
             platform=self.description.platform,
             kafka=",".join(f"{address}:{KAFKA_PORT}" for address in brokers.values()),
             voters=",".join(voters) if len(voters) > 1 else "",
-            mysql=self.machines[self.homes_of("mysql")[0]].address,
+            mysql="" if "mysql" in external else self.machines[self.homes_of("mysql")[0]].address,
             publish=self.description.publish,
             kafka_cluster_id=self.store.text("kafka_cluster_id"),
             images={name: self.images[reference].image_id for name, reference in OURS.items()},
             app_secrets=tuple(sorted(self.store.app_secrets())),
             has_policy=self.description.policy is not None,
             mail=self.description.mail,
-        )
+        ))  # fmt: skip
+
+    def _with_external(self, site: Site) -> Site:
+        external = self.description.external
+        site = replace(site, admins={store: one.user for store, one in external.items()})
+        if kafka := external.get("kafka"):
+            site = replace(site, kafka=",".join(kafka.addresses))
+        if mysql := external.get("mysql"):
+            host, port = mysql.host_and_port()
+            site = replace(site, mysql=host, mysql_port=int(port))
+        return site
+
+    def task_home(self, store: str) -> str:
+        """Name the machine on which a store's tasks run: beside it, or the file's first."""
+        return (self.homes_of(store) or self.names)[0]
 
     def container(self, service: str, machine: str) -> ContainerSpec:
         """Describe a service's container on a machine, with the digests of what it reads once."""
@@ -106,6 +124,7 @@ class World:
         contents = {name: self.store.text(key) for name, key in secrets_of(service).items()}
         if service == "client" and self.description.policy is not None:
             contents[POLICY] = self.description.policy
+        contents |= self._external_files(service)
         mail = self.description.mail
         if service == "application_manager" and mail is not None and mail.password is not None:
             contents[MAIL_PASSWORD] = mail.password.reveal()
@@ -113,6 +132,18 @@ class World:
             RemoteFile(f"{SECRETS}/{service}/{name}", text.encode(), 0o400, uid)
             for name, text in sorted(contents.items())
         ]
+
+    def _external_files(self, service: str) -> dict[str, str]:
+        """Return what a service needs for servers that are not ours; raise `ConfigError`."""
+        found: dict[str, str] = {}
+        readers = {"kafka": {*KAFKA_USERS, "topics"}, "mysql": {*MYSQL_USERS, "migrations"}}
+        admins = {"topics": ("kafka", "kafka_password"), "migrations": ("mysql", "root_password")}
+        for store, one in self.description.external.items():
+            if service in readers[store]:
+                found[ca_name(store)] = one.authority
+            if admins.get(service, ("", ""))[0] == store:
+                found[admins[service][1]] = self.store.external_password(store)
+        return found
 
     def machines_map(self) -> bytes:
         """Write the map of machines and services that each machine carries."""

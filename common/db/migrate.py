@@ -130,6 +130,12 @@ def ensure_user(
     return absent
 
 
+def grants_of(admin: MySqlConfig) -> list[str]:
+    """Return what the administrator itself may do, as `SHOW GRANTS` says it."""
+    with _session(admin) as session:
+        return [str(row[0]) for row in session.run("show_own_grants")]
+
+
 class _Session:
     """One administrator's connection."""
 

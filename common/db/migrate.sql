@@ -33,3 +33,6 @@ WHERE table_schema = %(database)s AND table_name = %(table)s;
 
 -- name: show_grants
 SHOW GRANTS FOR %(user)s@%(host)s;
+
+-- name: show_own_grants
+SHOW GRANTS;

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.secret import Secret
+from platform_initializer.domain.external import External
 
 SERVICES = (
     "kafka", "mysql", "scheduler", "deployment_manager", "load_balancer", "node_manager",
@@ -93,6 +94,8 @@ class Description:
     policy: str | None = None
     """The text of the policy of app containers; None: the hardened default for all."""
     mail: MailServer | None = None
+    external: Mapping[str, External] = field(default_factory=dict)
+    """`kafka` and `mysql` where they are servers of the operator's."""
     parallel: int = 30
     connect_timeout_s: float = 10.0
 

@@ -45,7 +45,7 @@ def place(
     silent = [name for name in kept if name not in ordered and name in description.machine_names()]
     left = {name: known.memory for name, known in ordered.items()}
     placed: list[Placed] = []
-    for service in SERVICES:
+    for service in (name for name in SERVICES if name not in description.external):
         wish = description.wish(service)
         choice = _Choice(wish.on, wish.replicas, tuple(names), {
             name for name in names if service in facts[name].containers})  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from platform_initializer.domain.container import SECRETS, ContainerSpec
 from platform_initializer.domain.description import MailServer
@@ -50,6 +50,18 @@ class Site:
     mail: MailServer | None = None
     voters: str = ""
     """Kafka's quorum, `seat@host:port` separated by commas; empty where one broker is alone."""
+    mysql_port: int = MYSQL_PORT
+    admins: Mapping[str, str] = field(default_factory=dict)
+    """Who makes topics (`kafka`) and databases (`mysql`) on servers that are not ours."""
+
+    def ca_file(self, store: str) -> str:
+        """Name the file by which a store's certificate is checked."""
+        return f"{SECRETS}/{ca_name(store) if store in self.admins else CA}"
+
+    def mysql_place(self) -> dict[str, str]:
+        """Return the settings that say where MySQL is."""
+        return {"ROTA_MYSQL_HOST": self.mysql, "ROTA_MYSQL_PORT": str(self.mysql_port),
+                "ROTA_MYSQL_CA_FILE": self.ca_file("mysql")}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,11 @@ def secrets_of(service: str) -> dict[str, str]:
         case "topics":
             files |= {"kafka_password": "kafka_rota_admin", "users": "kafka_users"}
     return files | {CA: "ca_cert"}
+
+
+def ca_name(store: str) -> str:
+    """Name the file with the authority of a server that is not ours."""
+    return f"{store}_ca.pem"
 
 
 def uid_of(service: str) -> int:
@@ -192,19 +209,16 @@ def _common_settings(service: str, site: Site, place: Place) -> dict[str, str]:
         "ROTA_KAFKA_BOOTSTRAP": site.kafka,
         "ROTA_KAFKA_USER": KAFKA_USERS[service],
         "ROTA_KAFKA_PASSWORD_FILE": f"{SECRETS}/kafka_password",
-        "ROTA_KAFKA_CA_FILE": f"{SECRETS}/{CA}",
+        "ROTA_KAFKA_CA_FILE": site.ca_file("kafka"),
         "ROTA_REPLICA": place.name,
         "ROTA_BUILD": site.images["services"].removeprefix("sha256:")[:12],
         "ROTA_HEALTH_HOST": "127.0.0.1",
         "ROTA_HEALTH_PORT": str(HEALTH_PORTS[service]),
     }
     if service in MYSQL_USERS:
-        settings |= {
-            "ROTA_MYSQL_HOST": site.mysql,
-            "ROTA_MYSQL_PORT": str(MYSQL_PORT),
+        settings |= site.mysql_place() | {
             "ROTA_MYSQL_USER": MYSQL_USERS[service],
             "ROTA_MYSQL_PASSWORD_FILE": f"{SECRETS}/mysql_password",
-            "ROTA_MYSQL_CA_FILE": f"{SECRETS}/{CA}",
         }
     return settings
 
@@ -233,51 +247,3 @@ def _mail_settings(mail: MailServer) -> dict[str, str]:
         settings |= {"ROTA_MAIL_USER": mail.user,
                      "ROTA_MAIL_PASSWORD_FILE": f"{SECRETS}/{MAIL_PASSWORD}"}  # fmt: skip
     return settings
-
-
-def migrations_task(site: Site) -> ContainerSpec:
-    """Describe the task that makes databases, tables, users and grants, one after the other."""
-    owners = {"SCHEDULER": "rota_scheduler", "DEPLOYER": "rota_deployer",
-              "NODES": "rota_nodes", "APP": "rota_app"}  # fmt: skip
-    settings = {
-        "ROTA_MYSQL_HOST": site.mysql,
-        "ROTA_MYSQL_PORT": str(MYSQL_PORT),
-        "ROTA_MYSQL_ADMIN_USER": "root",
-        "ROTA_MYSQL_ADMIN_PASSWORD_FILE": f"{SECRETS}/root_password",
-        "ROTA_MYSQL_CA_FILE": f"{SECRETS}/{CA}",
-        **{f"ROTA_{key}_PASSWORD_FILE": f"{SECRETS}/{user}_password"
-           for key, user in owners.items()},
-    }  # fmt: skip
-    modules = ("application_manager.migrations", "node_manager.migrations",
-               "scheduler.schedulerInit", "deployment_manager.migrations")  # fmt: skip
-    script = 'for module in "$@"; do python3 -m "$module" || exit; done'
-    return _task("migrations", site, settings, ("/bin/sh", "-c", script, "migrations", *modules))
-
-
-def topics_task(site: Site, nodes: tuple[str, ...]) -> ContainerSpec:
-    """Describe the task that makes the topics."""
-    settings = {
-        "ROTA_KAFKA_BOOTSTRAP": site.kafka,
-        "ROTA_KAFKA_USER": "rota_admin",
-        "ROTA_KAFKA_PASSWORD_FILE": f"{SECRETS}/kafka_password",
-        "ROTA_KAFKA_CA_FILE": f"{SECRETS}/{CA}",
-        "ROTA_KAFKA_USERS_FILE": f"{SECRETS}/users",
-    }
-    command = ("python3", "-m", "platform_initializer.topics", *nodes)
-    return _task("topics", site, settings, command)
-
-
-def in_sync_task(site: Site) -> ContainerSpec:
-    """Describe the task that waits until every broker has all that it is to have."""
-    task = topics_task(site, ())
-    return replace(task, command=("python3", "-m", "platform_initializer.in_sync"))
-
-
-def _task(
-    name: str, site: Site, settings: dict[str, str], command: tuple[str, ...]
-) -> ContainerSpec:
-    return ContainerSpec(
-        service=name, image="rota/services", image_id=site.images["services"], command=command,
-        settings=tuple(sorted(settings.items())),
-        mounts=(f"/etc/rota/secrets/{name}:{SECRETS}:ro",), tmpfs=("/tmp:size=16m",),  # noqa: S108
-    )  # fmt: skip

@@ -72,7 +72,7 @@ def services_on(world: World, machine: str) -> list[str]:
     """Name what needs secrets there: services, the client, and the tasks beside the stores."""
     services = [placed.service for placed in world.placed() if placed.machine == machine]
     tasks = [task for task, store in (("migrations", "mysql"), ("topics", "kafka"))
-             if store in services]  # fmt: skip
+             if store in services or world.task_home(store) == machine]  # fmt: skip
     return [*services, *tasks, "client"]
 
 

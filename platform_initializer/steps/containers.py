@@ -185,9 +185,12 @@ def _removals(world: World) -> list[Step]:
             if service == "client" or (service, machine) in wanted:
                 continue
             if service in STORES:
+                fix = f"pin it here again (services: {{{service}: {{on: [{machine}]}}}})"
+                if service in world.description.external:
+                    fix = f"take `{service}: {{external: ...}}` out of the file: what runs stays"
                 raise MachineError(Failure(
                     machine, f"moving {service}", "its data is here and would be left behind",
-                    next_step=f"pin it here again (services: {{{service}: {{on: [{machine}]}}}})",
+                    next_step=fix,
                 ))  # fmt: skip
             name = f"rota-{service.replace('_', '-')}"
             steps.append(Step(

@@ -7,6 +7,8 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from common.errors import ConfigError
+from platform_initializer.domain.description import Description
 from platform_initializer.domain.steps import Phase, Risk, Step
 from platform_initializer.errors import Failure, MachineError
 from platform_initializer.host import Host
@@ -63,6 +65,13 @@ class Dump:
     content: bytes
 
 
+def refuse_external(description: Description) -> None:
+    """Raise `ConfigError` where MySQL is the operator's: its data is not ours to replace."""
+    if "mysql" in description.external:
+        raise ConfigError("MySQL is a server of yours: back up and restore its databases rota_*"
+                          " there, and keep the secret store beside them")  # fmt: skip
+
+
 def dump_from(host: Host) -> bytes:
     """Return the compressed SQL of all our databases there; raise `MachineError`."""
     script = 'exec docker exec rota-mysql bash -c "$1"'
@@ -78,6 +87,7 @@ def dump_from(host: Host) -> bytes:
 
 def bring_back(world: World, steps: Sequence[Step], dump: Dump) -> list[Step]:
     """Add the step that loads a dump: after MySQL, before the databases are brought up to date."""
+    refuse_external(world.description)
     home = world.homes_of("mysql")[0]
     host = world.hosts[home]
 

@@ -53,6 +53,9 @@ def addresses_of(world: World) -> list[str]:
     """List every address of every machine: no app may reach one, by whichever of them."""
     named = [machine.address for machine in world.machines.values()]
     own = [address for name in world.names for address in world.facts[name].addresses]
+    # Kafka and MySQL elsewhere, too; those that the file calls by a name are not known here.
+    named += [one.rpartition(":")[0].strip("[]")
+              for server in world.description.external.values() for one in server.addresses]
     # A machine that the file calls by a name told its addresses itself.
     return sorted({str(parsed) for text in [*named, *own] if (parsed := _parsed(text)) is not None})
 

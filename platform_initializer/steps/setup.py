@@ -9,8 +9,8 @@ from dataclasses import replace
 from common.messages.topics import fixed_topics, node_topics
 from platform_initializer.access import access_rules
 from platform_initializer.domain.container import ContainerSpec, once_args
-from platform_initializer.domain.services import migrations_task, topics_task
 from platform_initializer.domain.steps import Phase, Step
+from platform_initializer.domain.tasks import migrations_task, topics_task
 from platform_initializer.steps.brokers import QUORUM
 from platform_initializer.steps.images import image_key
 from platform_initializer.world import World, digest
@@ -44,11 +44,13 @@ def stamp_of(world: World, key: str) -> str:
     wanted = [*fixed_topics(), *(t for name in world.names for t in node_topics(name))]
     rules = access_rules(world.names)
     whole = repr((wanted, rules)) + world.store.text("kafka_users")
+    if external := world.description.external.get("kafka"):
+        whole += repr(external)
     return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
 def _task(world: World, spec: ContainerSpec, key: str, store: str) -> list[Step]:
-    machine, stamp = world.homes_of(store)[0], stamp_of(world, key)
+    machine, stamp = world.task_home(store), stamp_of(world, key)
     done = world.facts[machine].stamps.get(key)
     if done == stamp:
         return []

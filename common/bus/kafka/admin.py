@@ -79,6 +79,12 @@ class KafkaAdmin:
             if len(one["isr_nodes"]) < len(one["replica_nodes"])
         ]  # fmt: skip
 
+    def allowed_on_cluster(self) -> list[str]:
+        """Name the operations on the cluster that this user may do, as Kafka calls them."""
+        with self._connected() as client:
+            found = client.describe_cluster()
+        return [str(name) for name in found.get("authorized_operations") or []]
+
     def ping(self, timeout_s: float) -> None:
         with self._connected(timeout_s) as client:
             client.describe_topics([])

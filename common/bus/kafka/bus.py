@@ -57,6 +57,10 @@ class KafkaBus:
         """Name the partitions that lack a replica in sync: the initializer's, like `grant`."""
         return self._admin.out_of_sync()
 
+    def allowed_on_cluster(self) -> list[str]:
+        """Name the operations on the cluster that this user may do: the initializer's, too."""
+        return self._admin.allowed_on_cluster()
+
     def ping(self, timeout_s: float) -> None:
         self._admin.ping(timeout_s)
 

@@ -8,9 +8,8 @@ from platform_initializer.domain.services import (
     Place,
     Site,
     container_of,
-    migrations_task,
-    topics_task,
 )
+from platform_initializer.domain.tasks import migrations_task, topics_task
 from platform_initializer.errors import Failure, folded
 from platform_initializer.host import RemoteFile, archive, as_root, explain
 

@@ -132,11 +132,11 @@ def test_a_servers_certificate_is_named_before_and_after_its_end(tmp_path, days_
         assert {one.fix for one in found} == {"rota platform certs renew"}
 
 
-def test_the_authoritys_own_end_is_named_and_no_command_promised_that_does_not_renew_it(tmp_path):
+def test_the_authoritys_own_end_is_named_with_the_command_that_renews_it(tmp_path):
     kept = world(tmp_path).store.certificates()
     found = findings_of({AUTHORITY: kept[AUTHORITY]}, NOW + CA_LIVES - timedelta(days=10))
     assert [(one.code, one.severity) for one in found] == [("C602", "warning")]
-    assert "no command renews the authority" in found[0].fix
+    assert found[0].fix == "rota platform certs renew --authority"
 
 
 def test_every_rule_has_a_code_of_its_own_and_says_what_to_do():
