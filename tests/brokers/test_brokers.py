@@ -16,6 +16,7 @@ from tests.day2.accounts import Steady
 from tests.e2e.court import following
 from tests.e2e.platform import now, wait_for
 
+pytestmark = pytest.mark.timeout(900)
 MACHINES = ("m1", "m2", "m3", "m4")
 THREE = "services: {kafka: {replicas: 3}}"
 GOES_ON_WITHIN_S = 15.0
