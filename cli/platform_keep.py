@@ -129,6 +129,7 @@ def list_certificates(file: File = None, output: Output = Format.TABLE) -> None:
 
 
 def renew(
+    *,
     file: File = None,
     within: Annotated[int, typer.Option(help="those that end within so many days")] = 60,
     everything: Annotated[bool, typer.Option("--all", help="all servers' certificates")] = False,

@@ -66,7 +66,8 @@ def _named_service(services: Node | None, store: str) -> list[Node]:
 
 def _external(checker: Checker, store: str, node: Node, folder: Path) -> External:
     path, where = f"{store}.external", "bootstrap" if store == "kafka" else "address"
-    keys = checker.mapping(node, path, known={where, "ca", "user"}, required=(where, "ca", "user"))
+    known = {"bootstrap" if store == "kafka" else "address", "ca", "user"}
+    keys = checker.mapping(node, path, known=known, required=(where, "ca", "user"))
     places: list[tuple[Node, str]] = []
     if where in keys:
         listed = checker.items(keys[where], f"{path}.{where}") if store == "kafka" else [

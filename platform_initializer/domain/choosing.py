@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from common.errors import Permanent
@@ -79,7 +80,7 @@ def differences(
     return told
 
 
-def _kept(step: Step, replaced: frozenset[str]) -> frozenset[str]:
+def _kept(step: Step, replaced: AbstractSet[str]) -> frozenset[str]:
     """Return what a step goes on waiting for; who cleans up waits for the replacement itself."""
     return step.after if step.key.startswith(CLEANING) else step.after - replaced
 

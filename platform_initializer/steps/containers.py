@@ -185,19 +185,22 @@ def _removals(world: World) -> list[Step]:
             if service == "client" or (service, machine) in wanted:
                 continue
             if service in STORES:
-                fix = f"pin it here again (services: {{{service}: {{on: [{machine}]}}}})"
-                if service in world.description.external:
-                    fix = f"take `{service}: {{external: ...}}` out of the file: what runs stays"
-                raise MachineError(Failure(
-                    machine, f"moving {service}", "its data is here and would be left behind",
-                    next_step=fix,
-                ))  # fmt: skip
+                raise _left_behind(world, service, machine)
             name = f"rota-{service.replace('_', '-')}"
             steps.append(Step(
                 f"remove:{service}@{machine}", machine, Phase.SERVICES, f"stop {service}",
                 "it was placed elsewhere", _remover(world, machine, name), risk=Risk.RESTART,
             ))  # fmt: skip
     return steps
+
+
+def _left_behind(world: World, store: str, machine: str) -> MachineError:
+    fix = f"pin it here again (services: {{{store}: {{on: [{machine}]}}}})"
+    if store in world.description.external:
+        fix = f"take `{store}: {{external: ...}}` out of the file: what runs stays"
+    return MachineError(Failure(
+        machine, f"moving {store}", "its data is here and would be left behind", next_step=fix,
+    ))  # fmt: skip
 
 
 def _remover(world: World, machine: str, name: str) -> Callable[[], None]:
