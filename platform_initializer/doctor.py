@@ -15,6 +15,7 @@ from platform_initializer.domain.findings import OUR_PORTS, Finding, Seen, exami
 from platform_initializer.domain.placement import place
 from platform_initializer.domain.rules_machine import RULES as MACHINE_RULES
 from platform_initializer.domain.rules_platform import RULES as PLATFORM_RULES
+from platform_initializer.domain.services import QUORUM_PORT
 from platform_initializer.errors import Failure
 from platform_initializer.external_checks import CHECKS as EXTERNAL_CHECKS
 from platform_initializer.external_checks import external_findings, world_there
@@ -120,9 +121,10 @@ def _port_matrix(
     machines: Sequence[Machine], gathered: Gathered, parallel: int
 ) -> dict[tuple[str, str, int], str]:
     """Let every machine try every other's ports that matter to it."""
+    brokers = sum("kafka" in facts.containers for facts in gathered.facts.values())
     places = {f"{m.address}:{port}": (m.name, port)
               for m in machines if m.name in gathered.facts
-              for port in _ports_of(m, gathered.facts[m.name])}  # fmt: skip
+              for port in _ports_of(m, gathered.facts[m.name], brokers)}  # fmt: skip
 
     def one(host: Host) -> str:
         limit = 30.0 + 2.5 * len(places)
@@ -136,8 +138,10 @@ def _port_matrix(
     return found
 
 
-def _ports_of(machine: Machine, facts: Facts) -> list[int]:
+def _ports_of(machine: Machine, facts: Facts, brokers: int) -> list[int]:
     stores = [port for port, service in OUR_PORTS.items() if service in facts.containers]
+    if brokers > 1 and "kafka" in facts.containers:  # one alone speaks to itself, on 127.0.0.1
+        stores.append(QUORUM_PORT)
     return stores if machine.is_local else [machine.login.port, *stores]
 
 
