@@ -118,7 +118,7 @@ def _write_secrets(folder: Path, address: str, password: str) -> None:
 def _kafka(folder: Path, address: str) -> Iterator[tuple[str, int]]:
     port = servers.free_port()
     options = [
-        "-p", f"{address}:{port}:9092", "-v", f"{folder}:/theirs:ro",
+        "-p", f"{address}:{port}:9092", *_mounts(folder),
         *_settings("KAFKA", ADVERTISED=f"{address}:{port}", USERS_FILE="/theirs/users",
                    TLS_FILE="/theirs/tls.pem", CA_FILE="/theirs/ca.pem"),
     ]
@@ -130,13 +130,18 @@ def _kafka(folder: Path, address: str) -> Iterator[tuple[str, int]]:
 def _mysql(folder: Path, address: str) -> Iterator[int]:
     port = servers.free_port()
     options = [
-        "-p", f"{address}:{port}:3306", "-v", f"{folder}:/theirs:ro",
+        "-p", f"{address}:{port}:3306", *_mounts(folder),
         *_settings("MYSQL", ROOT_PASSWORD_FILE="/theirs/root", ROOT_HOST="%",
                    TLS_CERT_FILE="/theirs/cert.pem", TLS_KEY_FILE="/theirs/key.pem",
                    CA_FILE="/theirs/ca.pem"),
     ]
     with servers._container("mysql", options):
         yield port
+
+
+def _mounts(folder: Path) -> list[str]:
+    """Mount each file by itself: the folder is closed to the users that the servers run as."""
+    return [word for file in folder.iterdir() for word in ("-v", f"{file}:/theirs/{file.name}:ro")]
 
 
 def _settings(store: str, **settings: str) -> list[str]:
