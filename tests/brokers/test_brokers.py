@@ -26,7 +26,7 @@ GOES_ON_WITHIN_S = 15.0
 class Unhurried(Steady):
     """Jobs that outlast a late start: while a broker is taken for dead, a start waits for seconds."""
 
-    every_s = 6
+    every_s = 12
     lasts_s = 40
 
 
@@ -79,7 +79,7 @@ def test_topics_have_three_replicas_and_brokers_speak_by_tls_alone(operator):
 def test_a_dead_broker_stops_records_for_seconds_and_loses_no_job(operator, tmp_path):
     by_seat = {seat: home for home, seat in seats(operator).items()}
     with following(operator, tmp_path, MACHINES) as court, sending(operator) as records:
-        steady = Unhurried(operator, "one-broker-dies", 10)
+        steady = Unhurried(operator, "one-broker-dies", 6)
         steady.wait_until_running()
         records.wait_for_more(20, 30)
         home, killed_at = by_seat[records.leader()], now().timestamp()
@@ -107,7 +107,7 @@ def test_a_brokers_machine_leaves_and_another_takes_its_seat(operator, tmp_path)
     mysql, _ = operator.service_home("mysql")
     leaver = next(home for home in before if home != mysql)
     with following(operator, tmp_path, MACHINES) as court, sending(operator) as records:
-        steady = Unhurried(operator, "a-broker-moves", 20)
+        steady = Unhurried(operator, "a-broker-moves", 12)
         steady.wait_until_running()
         began = time.monotonic()
         operator.ops("machine", "remove", leaver, "--yes", timeout=600)
@@ -131,7 +131,7 @@ def test_a_new_authority_while_jobs_are_due_and_run(operator, tmp_path):
     before = ca_file.read_text()
     homes = sorted(seats(operator))
     with following(operator, tmp_path, homes) as court:
-        steady = Unhurried(operator, "new-authority", 25)
+        steady = Unhurried(operator, "new-authority", 15)
         steady.wait_until_running()
         began = time.monotonic()
         said = operator.ops("certs", "renew", "--authority", "--yes", timeout=900)
