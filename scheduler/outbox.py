@@ -8,7 +8,7 @@ id, and consumers drop it. What could not be sent is found again by `sweep`.
 from __future__ import annotations
 
 import threading
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +17,7 @@ from itertools import count
 
 from prometheus_client import Counter
 
-from common.bus import BusUnavailableError, Pending, Producer, UnknownTopicError
+from common.bus import BusUnavailableError, Producer, UnknownTopicError
 from common.clock import Clock
 from common.db import Database
 from common.failpoints import failpoint
@@ -25,6 +25,7 @@ from common.jobs import Reason
 from common.logs import logger
 from common.messages import JOB_COMMANDS, KillJob, StartJob, encode
 from scheduler.domain.schedule import start_command
+from scheduler.flights import MOST_ALOFT, SEND_TIMEOUT_S, Flights
 from scheduler.ledger import attempt_of
 from scheduler.ready import Command, command_of
 from scheduler.store import Definitions
@@ -37,11 +38,9 @@ BUSY_SWEEP_S = 10.0
 SEND_PAUSE_S = 0.002
 """Between two sendings; each costs a request, whatever is in it."""
 
-MOST_FLYING = 4
 LANDING_S = 0.01
-"""Where the next command is due later than this, there is time to wait for those on their way."""
+"""So often it is asked what Kafka has, while something is on its way and nothing due."""
 
-SEND_TIMEOUT_S = 10.0
 KILL_AGAIN_S = 5
 KILLS_BEFORE_ALARM = 3
 
@@ -60,7 +59,7 @@ class Outbox:
     shards: Callable[[], frozenset[int]]
     _queue: list[tuple[datetime, int, Command]] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=count)
-    _flying: deque[tuple[Sequence[Command], Pending]] = field(default_factory=deque)
+    _flights: Flights = field(init=False)
     _expected: set[str] = field(default_factory=set)
     _unmarked: dict[str, int] = field(default_factory=dict)
     _woken: threading.Event = field(default_factory=threading.Event)
@@ -70,6 +69,9 @@ class Outbox:
     _swept_at: float = float("-inf")
     _sent_at: float = float("-inf")
     _was_connected: bool = False
+
+    def __post_init__(self) -> None:
+        self._flights = Flights(self.clock, self._note_landed)
 
     def expect(self, job_ids: Iterable[str]) -> None:
         """Leave these rows, about to be committed, to `add`: no sweep sends them as well."""
@@ -104,11 +106,15 @@ class Outbox:
         """Wait until something is to be sent, and send it; a loop's round."""
         if not self._was_connected:
             self._connect()
-        self._woken.wait(self._rest_s())
+        rest_s = self._rest_s()
+        self._woken.wait(min(rest_s, LANDING_S) if len(self._flights) else rest_s)
         self._woken.clear()
         if self._rest_s() <= 0.0:
             self._sent_at = self.clock.monotonic()
             self.send_queued()
+        elif len(self._flights):
+            with self._sending:
+                self._land()
         return 0.0
 
     def want_sweep(self) -> None:
@@ -124,6 +130,8 @@ class Outbox:
     def publish(self) -> int:
         """Send all there is to send, queued or found in the ledger; return how many."""
         sent = self.send_queued() + self.sweep()
+        with self._sending:
+            self._land(0)
         self.mark_sent()
         return sent
 
@@ -134,8 +142,6 @@ class Outbox:
             while batch := self._take_due():
                 self._send(batch)
                 sent += len(batch)
-            if not self._queue or self._rest_s() > LANDING_S:
-                self._land(0)
         return sent
 
     def sweep(self) -> int:
@@ -147,13 +153,16 @@ class Outbox:
             self._swept_at = self.clock.monotonic()
             self._mark()
             commands = self._unsent()
-            with self._sending:
-                self._send(commands)
-                self._land(0)
+            if commands:
+                with self._sending:
+                    self._send(commands)
+                    self._land(0)
             return len(commands)
 
     def mark_sent(self) -> None:
         """Note in the ledger what Kafka has."""
+        with self._sending:
+            self._land()
         with self._sweeping:
             self._mark()
 
@@ -212,37 +221,35 @@ class Outbox:
         return batch
 
     def _send(self, commands: Sequence[Command]) -> None:
-        """Send them on their way; wait for those before them only where too many are."""
+        """Send them on their way; wait for others only where too many are on theirs."""
         if not commands:
             return
         records = [(command.job_id, command.content) for command in commands]
         try:
-            self._flying.append((commands, self.producer.send_all(JOB_COMMANDS, records)))
+            self._flights.add(commands, self.producer.send_all(JOB_COMMANDS, records))
         except Exception:
             self._let_go()
             raise
-        self._land(MOST_FLYING)
+        self._land()
 
-    def _land(self, most_left: int) -> None:
-        """Wait until Kafka has what was sent, but for the last so many batches."""
-        while len(self._flying) > most_left:
-            commands, pending = self._flying[0]
-            try:
-                pending.wait(SEND_TIMEOUT_S)
-            except Exception:
-                self._let_go()
-                raise
-            failpoint("scheduler.after_publish")
-            self._flying.popleft()
-            for command in commands:
-                self._unmarked[command.job_id] = command.attempt
-            self._expected.difference_update(command.job_id for command in commands)
+    def _land(self, most_left: int = MOST_ALOFT) -> None:
+        try:
+            self._flights.land(most_left)
+        except Exception:
+            self._let_go()
+            raise
+
+    def _note_landed(self, commands: Sequence[Command]) -> None:
+        # in this order: what is neither expected nor unmarked is sent by a sweep
+        for command in commands:
+            self._unmarked[command.job_id] = command.attempt
+        self._expected.difference_update(command.job_id for command in commands)
 
     def _let_go(self) -> None:
         """Leave all that is not confirmed to a sweep, which finds it in the ledger."""
         with self._queueing:
             self._queue.clear()
-        self._flying.clear()
+        self._flights.clear()
         self._expected.clear()
 
     def _unsent(self) -> list[Command]:

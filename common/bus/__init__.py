@@ -96,6 +96,10 @@ class Pending(Protocol):
         """Return once the record is durable; raise `BusUnavailableError` or a Permanent error."""
         ...
 
+    def is_over(self) -> bool:
+        """Tell whether its fate is known: `wait` would return or raise at once."""
+        ...
+
 
 class Producer(Protocol):
     """Sends records. Safe to share between threads."""

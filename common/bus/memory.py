@@ -48,6 +48,9 @@ class Sent:
         if self.error:
             raise self.error
 
+    def is_over(self) -> bool:
+        return True
+
 
 @dataclass
 class _Topic:

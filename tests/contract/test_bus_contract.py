@@ -92,6 +92,8 @@ def test_many_records_at_once_arrive_in_order_among_others(bus, topic):
     after = producer.send(topic, "key-1", b"last")
     pending.wait(10)
     after.wait(10)
+    assert pending.is_over()
+    assert after.is_over()
     records = read(reading(bus, topic), 6002)
     by_key = {f"key-{k}": [value for key, value in many if key == f"key-{k}"] for k in range(7)}
     by_key["key-1"] = [b"first", *by_key["key-1"], b"last"]

@@ -47,6 +47,9 @@ class KafkaPending:
         else:
             self.owner.note_sent()
 
+    def is_over(self) -> bool:
+        return bool(self.future.is_done)
+
 
 @dataclass(frozen=True)
 class KafkaPendings:
@@ -57,6 +60,9 @@ class KafkaPendings:
     def wait(self, timeout_s: float) -> None:
         for one in self.pending:
             one.wait(timeout_s)
+
+    def is_over(self) -> bool:
+        return all(one.is_over() for one in self.pending)
 
 
 class KafkaProducer:
