@@ -6,6 +6,7 @@ import gc
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from common.bus import Bus, Partition, Producer
@@ -48,7 +49,8 @@ class Parts:
         self.scheduler = Scheduler(self.database, self.producer, self.clock, context.replica)
         self.scheduler.leases.ttl_s = context.settings.number("SCHEDULER_LEASE_S", LEASE_S)
         self.announcer = Announcer(self.scheduler, self.database, self.producer, self.clock)
-        self.intake = Intake(self.scheduler, self.database, self.clock)
+        self.reading = ThreadPoolExecutor(1, "scan-ahead")
+        self.intake = Intake(self.scheduler, self.database, self.clock, self.reading)
         self.scan = every(5.0, "scan", self.intake.scan)
         self.auditor = Auditor(self.scheduler, self.database, self.clock)
         keep_days = context.settings.number("KEEP_DAYS", KEEP_DAYS)
@@ -73,6 +75,7 @@ class Parts:
         self.scheduler.leave()
         for receiver in (self.instances, self.events, self.monitor):
             receiver.close()
+        self.reading.shutdown(wait=False, cancel_futures=True)
         self.bus.close()
         self.database.close()
 

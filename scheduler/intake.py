@@ -7,12 +7,13 @@ due before it, in the transaction that writes it: no due time falls between two 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from common.bus.receive import Received
 from common.clock import Clock
-from common.db import Database, Row, Transaction
+from common.db import Database, DuplicateKeyError, Row, Transaction
 from common.errors import Permanent, Retryable
 from common.jobs import Reason, shard_of
 from common.logs import logger
@@ -25,11 +26,11 @@ from scheduler.ending import Ending
 from scheduler.firing import Fired, When
 from scheduler.following import Made
 from scheduler.ledger import live_jobs_of
+from scheduler.portions import PORTION, AtOnce, Portions
 from scheduler.requests import Requests
 from scheduler.service import Scheduler
-from scheduler.store import put_schedules, schedule_from_app, state_of
+from scheduler.store import insert_schedules, put_schedules, schedule_from_app, state_of
 
-PORTION = 1000
 SCAN_OVERLAP = timedelta(seconds=60)
 SCAN_ALL = timedelta(minutes=10)
 VISIBLE_WITHIN_MS = 700
@@ -48,11 +49,15 @@ class NotVisibleYetError(Retryable):
 
 @dataclass
 class Intake:
-    """Brings instances into the schedule. `scan` and `receive_instances` may be two threads."""
+    """Brings instances into the schedule. `scan` and `receive_instances` may be two threads.
+
+    `reading` reads on while a scan writes.
+    """
 
     scheduler: Scheduler
     database: Database
     clock: Clock
+    reading: Executor = field(default_factory=AtOnce)
     _scanned_to: datetime = _BEGINNING
     _scanned_all_at: datetime = _BEGINNING
     _scanned_for: frozenset[int] = frozenset()
@@ -86,25 +91,32 @@ class Intake:
         """
         now, shards = self.clock.now(), frozenset(self.scheduler.shards)
         is_whole = now - self._scanned_all_at >= SCAN_ALL or not shards <= self._scanned_for
-        since = None if is_whole else self._scanned_to - SCAN_OVERLAP
-        after, newest = "", self._scanned_to
-        while True:
-            rows = self._headers(after, since)
-            self.take(self._read_changed(rows))
-            newest = max([newest, *(row["updated_at"] for row in rows)])
-            if len(rows) < PORTION:
-                break
-            after = rows[-1]["instance_id"]
-        self._scanned_to, self._scanned_for = newest, shards
+        self._scanned_to = max(
+            self._scanned_to, self._scan_all() if is_whole else self._scan_changed()
+        )
+        self._scanned_for = shards
         self._scanned_all_at = now if is_whole else self._scanned_all_at
         self.requests.carry_out()
 
-    def _headers(self, after: str, since: datetime | None) -> Sequence[Row]:
-        """Read a portion of the instances in the order of their ids, without their specs."""
-        with self.database.transaction() as transaction:
-            if since is None:
-                return transaction.all("app_all", after=after, limit=PORTION)
-            return transaction.all("app_changed", since=since, after=after, limit=PORTION)
+    def _scan_all(self) -> datetime:
+        """Compare all instances, in the order of their ids; return when the newest changed."""
+        newest = _BEGINNING
+        for portion in Portions(self.database, self.scheduler.definitions, self.reading):
+            self.take(portion.behind)
+            newest = max(newest, portion.newest)
+        return newest
+
+    def _scan_changed(self) -> datetime:
+        """Look at what changed since the last scan; return when the newest changed."""
+        since, after, newest = self._scanned_to - SCAN_OVERLAP, "", _BEGINNING
+        while True:
+            with self.database.transaction() as transaction:
+                rows = transaction.all("app_changed", since=since, after=after, limit=PORTION)
+            self.take(self._read_changed(rows))
+            newest = max([newest, *(row["updated_at"] for row in rows)])
+            if len(rows) < PORTION:
+                return newest
+            after = rows[-1]["instance_id"]
 
     def _read_changed(self, headers: Sequence[Row]) -> Sequence[Row]:
         """Read those whole that are ours and not as we have them."""
@@ -136,6 +148,8 @@ class Intake:
 
     @staticmethod
     def _changed(transaction: Transaction, rows: Mapping[str, Row]) -> list[Row]:
+        if not rows:
+            return []
         known = {
             row["instance_id"]: (row["version"], row["state"], row["applied_at"])
             for row in transaction.all("known_versions", instances=list(rows))
@@ -147,11 +161,13 @@ class Intake:
         ]
 
     def _write(self, transaction: Transaction, rows: Mapping[str, Row]) -> Fired:
-        """Settle what was due under the old versions, then write the new ones."""
+        """Write what is new; settle what was due under the rest's old versions, and write those."""
         ending = Ending(transaction, self.scheduler.definitions, self.clock.now())
-        changed = _not_overtaken(transaction, self._changed(transaction, rows))
+        new, others = self._insert_new(transaction, rows)
+        changed = _not_overtaken(transaction, self._changed(transaction, others))
         if not changed:
-            return Fired(ending)
+            self.scheduler.leases.fence(transaction, {schedule.shard for schedule in new})
+            return Fired(ending, new)
         settled, jobs = self._settle(ending, changed)
         made = self.scheduler.firer.write_jobs(ending, jobs)
         put_schedules(transaction, settled)
@@ -159,8 +175,27 @@ class Intake:
             if schedule.state == DELETED:
                 live = transaction.all("unended_jobs_of", instance_id=schedule.instance_id)
                 ending.want_stops([row["job_id"] for row in live], Reason.USER)
-        self.scheduler.leases.fence(transaction, {schedule.shard for schedule in settled})
-        return Fired(ending, settled, made)
+        self.scheduler.leases.fence(transaction, {one.shard for one in (*new, *settled)})
+        return Fired(ending, [*new, *settled], made)
+
+    def _insert_new(
+        self, transaction: Transaction, rows: Mapping[str, Row]
+    ) -> tuple[list[Schedule], Mapping[str, Row]]:
+        """Write those that were new when they were read; return them, and the others.
+
+        There is nothing to settle of what is new. Where another thread was quicker, all are others.
+        """
+        fresh = [row for row in rows.values() if row.get("is_new")]
+        definitions = self.scheduler.definitions
+        new = [
+            replace(schedule, next_due=_next_due(schedule, None, None))
+            for schedule in (schedule_from_app(row, definitions) for row in fresh)
+        ]
+        try:
+            insert_schedules(transaction, new, fresh)
+        except DuplicateKeyError:
+            return [], rows
+        return new, {name: row for name, row in rows.items() if not row.get("is_new")}
 
     def _settle(self, ending: Ending, changed: Sequence[Row]) -> tuple[list[Schedule], Made]:
         """Decide what was due up to each change; return the schedules as they go on, and jobs."""

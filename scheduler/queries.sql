@@ -91,6 +91,13 @@ ON DUPLICATE KEY UPDATE version = VALUES(version), spec = VALUES(spec), image = 
     next_due = VALUES(next_due), next_stop = VALUES(next_stop), applied_at = VALUES(applied_at),
     updated_at = VALUES(updated_at);
 
+-- name: insert_schedules
+-- The same for schedules that are not there yet.
+INSERT INTO schedules (instance_id, shard, version, spec, image, command, state, priority, next_due,
+                       next_stop, applied_at, updated_at)
+VALUES (%(instance_id)s, %(shard)s, %(version)s, %(spec)s, %(image)s, %(command)s, %(state)s,
+        %(priority)s, %(next_due)s, %(next_stop)s, %(applied_at)s, UTC_TIMESTAMP(6));
+
 -- name: keep_versions
 -- Remember the present versions of schedules about to change: live jobs are started from them.
 INSERT IGNORE INTO past_versions (instance_id, version, spec, image, command)
@@ -389,9 +396,11 @@ DELETE FROM past_versions WHERE instance_id = %(instance_id)s AND version = %(ve
 DELETE FROM version_ends WHERE instance_id = %(instance_id)s AND version = %(version)s;
 
 -- name: app_instances
--- Some instances as the application manager has them (read-only).
-SELECT instance_id, version, spec, image, command, paused, deleted, applied_at, updated_at
-FROM rota_app.instances WHERE instance_id IN %(instances)s;
+-- Some instances as the application manager has them, and whether we have them at all (read-only).
+SELECT i.instance_id, i.version, i.spec, i.image, i.command, i.paused, i.deleted, i.applied_at,
+       i.updated_at, s.instance_id IS NULL AS is_new
+FROM rota_app.instances AS i LEFT JOIN schedules AS s ON s.instance_id = i.instance_id
+WHERE i.instance_id IN %(instances)s ORDER BY i.instance_id;
 
 -- name: app_marks
 -- What tells whether instances changed since they were read (read-only).
@@ -403,12 +412,22 @@ SELECT instance_id, version, paused, deleted, applied_at, updated_at
 FROM rota_app.instances WHERE updated_at >= %(since)s AND instance_id > %(after)s
 ORDER BY instance_id LIMIT %(limit)s;
 
--- name: app_all
--- All instances in the order of their ids, without their specs (read-only). A query of its own: with
--- a moment in it the server sorts all of them for every portion.
-SELECT instance_id, version, paused, deleted, applied_at, updated_at
-FROM rota_app.instances WHERE instance_id > %(after)s
-ORDER BY instance_id LIMIT %(limit)s;
+-- name: app_portion
+-- How far the next instances in the order of their ids go (read-only).
+SELECT COUNT(*) AS instances, MAX(instance_id) AS instance_id, MAX(updated_at) AS updated_at
+FROM (SELECT instance_id, updated_at FROM rota_app.instances WHERE instance_id > %(after)s
+      ORDER BY instance_id LIMIT %(limit)s) AS portion;
+
+-- name: app_behind
+-- Those between two ids that we do not have, or not as they are (read-only). A list of a thousand ids
+-- costs the server more than the rows themselves.
+SELECT i.instance_id, i.version, i.spec, i.image, i.command, i.paused, i.deleted, i.applied_at,
+       i.updated_at, s.instance_id IS NULL AS is_new
+FROM rota_app.instances AS i LEFT JOIN schedules AS s ON s.instance_id = i.instance_id
+WHERE i.instance_id > %(after)s AND i.instance_id <= %(last)s
+  AND (s.instance_id IS NULL OR s.version <> i.version OR s.applied_at <> i.applied_at
+       OR s.state <> CASE WHEN i.deleted THEN 'deleted' WHEN i.paused THEN 'paused' ELSE 'active' END)
+ORDER BY i.instance_id;
 
 -- name: known_versions
 -- What we have of some instances.

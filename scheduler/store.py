@@ -102,6 +102,27 @@ def schedule_from_app(row: Row, definitions: Definitions) -> Schedule:
 def put_schedules(transaction: Transaction, schedules: Sequence[Schedule]) -> None:
     """Write schedules, and who depends on whom."""
     transaction.execute_many("put_schedules", [_row_of(schedule) for schedule in schedules])
+    _put_dependencies(transaction, schedules)
+
+
+def insert_schedules(
+    transaction: Transaction, schedules: Sequence[Schedule], rows: Sequence[Row]
+) -> None:
+    """Write new schedules with the texts of the application manager's rows they were read from.
+
+    Raises `DuplicateKeyError` where one is there already.
+    """
+    transaction.execute_many("insert_schedules", [
+        _times_of(schedule) | {
+            "version": row["version"], "spec": row["spec"], "image": row["image"],
+            "command": row["command"],
+        }
+        for schedule, row in zip(schedules, rows, strict=True)
+    ])  # fmt: skip
+    _put_dependencies(transaction, schedules)
+
+
+def _put_dependencies(transaction: Transaction, schedules: Sequence[Schedule]) -> None:
     edges = [
         {"parent_instance": edge.instance, "child_instance": schedule.instance_id}
         for schedule in schedules
@@ -143,13 +164,18 @@ def advance_ready(transaction: Transaction, gone: Sequence[Ready]) -> None:
 
 
 def _row_of(schedule: Schedule) -> dict[str, object]:
-    return {
-        "instance_id": schedule.instance_id,
-        "shard": schedule.shard,
+    return _times_of(schedule) | {
         "version": schedule.version,
         "spec": spec_to_json(schedule.spec),
         "image": schedule.definition.image,
         "command": msgspec.json.encode(schedule.definition.command).decode(),
+    }
+
+
+def _times_of(schedule: Schedule) -> dict[str, object]:
+    return {
+        "instance_id": schedule.instance_id,
+        "shard": schedule.shard,
         "state": schedule.state,
         "priority": schedule.spec.priority,
         "next_due": schedule.next_due,

@@ -140,7 +140,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise TypeError(f"a datetime without zone as parameter: {value}")
-        return value.astimezone(UTC).replace(tzinfo=None)
+        instant = value if value.tzinfo is UTC else value.astimezone(UTC)
+        return instant.replace(tzinfo=None)
     return value
 
 

@@ -37,7 +37,7 @@ def test_an_instance_whose_commit_was_in_doubt_is_due_all_the_same(world: World)
 
     def leave_in_doubt(call: DatabaseCall) -> None:
         written.append(call.query or call.step)
-        if call.step == "committed" and "put_schedules" in written:
+        if call.step == "committed" and "insert_schedules" in written:
             written.clear()
             raise DatabaseUnavailableError
 

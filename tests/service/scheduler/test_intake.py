@@ -79,6 +79,27 @@ def test_what_was_read_before_a_newer_version_was_taken_does_not_undo_it(world: 
     assert [job["due"].second for job in world.jobs()] == [25]
 
 
+@pytest.mark.parametrize("is_changed", [True, False])
+def test_what_was_new_when_it_was_read_and_taken_meanwhile_is_not_written_over(
+    world: World, is_changed: bool
+) -> None:
+    world.put(instance())
+    world.put(instance("b"))
+    with world.database.transaction() as transaction:
+        read_before = transaction.all("app_instances", instances=["a", "b"])
+    assert all(row["is_new"] for row in read_before)
+    if is_changed:
+        world.clock.advance(timedelta(seconds=1))
+        world.put(instance(schedule='{start: "2026-03-02T12:00:25", interval: 10s}'), version=2)
+    send(world, "a")
+    world.receive_instances()
+    world.intake.take(read_before)
+    world.pass_time(30)
+    dues = [job["due"].second for job in world.jobs() if job["instance_id"] == "a"]
+    assert dues == ([25] if is_changed else [10, 20, 30])
+    assert "b" in {job["instance_id"] for job in world.jobs()}
+
+
 def test_many_instances_are_taken_portion_by_portion(world: World) -> None:
     world.apply("".join(instance(f"i{n}") for n in range(999)))
     world.apply("".join(instance(f"j{n}") for n in range(999)))

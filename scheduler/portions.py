@@ -1,0 +1,61 @@
+"""What the application manager has and we have not, portion by portion in the order of the ids.
+
+The next portion is read, and its schedules compiled, while this one is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from common.db import Database, Row
+from scheduler.store import Definitions
+
+PORTION = 1000
+
+
+class AtOnce(Executor):
+    """Carries out what it is given before it returns."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+@dataclass(frozen=True)
+class Portion:
+    """The next instances by id: those that we lack or have otherwise, and the last one's id."""
+
+    behind: Sequence[Row]
+    last_id: str
+    newest: datetime
+
+
+@dataclass(frozen=True)
+class Portions:
+    """Reads them; `executor` is what reads ahead."""
+
+    database: Database
+    definitions: Definitions
+    executor: Executor
+
+    def __iter__(self) -> Iterator[Portion]:
+        coming = self.executor.submit(self._read, "")
+        while (portion := coming.result()) is not None:
+            coming = self.executor.submit(self._read, portion.last_id)
+            yield portion
+
+    def _read(self, after: str) -> Portion | None:
+        with self.database.transaction() as transaction:
+            found = transaction.one("app_portion", after=after, limit=PORTION)
+            if found is None or not found["instances"]:
+                return None
+            last = found["instance_id"]
+            rows = transaction.all("app_behind", after=after, last=last)
+        for row in rows:
+            _ = self.definitions.of(row).calendar  # whoever writes finds them ready
+        return Portion(rows, last, found["updated_at"])
