@@ -19,6 +19,7 @@ from common.heartbeat import HeartbeatMonitor
 from common.lifecycle import Context, Every, Loop, Service, every, forever, run
 from common.messages import APP_INSTANCES, JOB_EVENTS
 from scheduler.announcing import EVERY_S, Announcer
+from scheduler.auditor import EVERY_S as AUDIT_S
 from scheduler.auditor import Auditor
 from scheduler.events import Events
 from scheduler.forgetting import KEEP_DAYS, Forgetting
@@ -157,7 +158,7 @@ def _loops(parts: Parts) -> list[Loop]:
         every(EVERY_S, "announce", parts.announcer.run_once),
         parts.scan,
         every(10.0, "waiting", scheduler.look_at_waiting),
-        every(10.0, "audit", parts.auditor.run_once),
+        every(AUDIT_S, "audit", parts.auditor.run_once),
         every(600.0, "forgetting", parts.forgetting.run_once),
         forever("instances", parts.instances.run_once, parts.instances.wake),
         forever("events", parts.events.run_once, parts.events.wake),

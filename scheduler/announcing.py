@@ -20,6 +20,10 @@ from scheduler.ledger import live_jobs_of
 from scheduler.service import Scheduler
 
 EVERY_S = 1.0
+SOON_S = 0.1
+MOST_AT_ONCE = 100
+"""A thousand hints in one go would be in the way of starts for 0.1 s: the rest follows soon."""
+
 LEAD_TIME = timedelta(minutes=5)
 """So long before the due time an image is fetched."""
 CREATE_AHEAD = timedelta(seconds=20)
@@ -40,18 +44,20 @@ class Announcer:
     clock: Clock
     _announced: dict[str, datetime] = field(default_factory=dict)
     _read_to: tuple[datetime, str] = _BEGINNING
+    _has_more: bool = False
 
-    def run_once(self) -> None:
+    def run_once(self) -> float:
         """Announce what is due within seconds, and what has come within minutes."""
         now = self.clock.now()
         if not self.scheduler.shards or not self.scheduler.may_fire():
-            return
+            return EVERY_S
         self._announced = {name: due for name, due in self._announced.items() if due > now}
         near, far = self._upcoming(now)
         announced = [*self._messages(near, creates=True), *self._messages(far, creates=False)]
         records = [(each.job_id, encode(each)) for each in announced[:MOST_A_ROUND]]
         if records:
             self.producer.send_all(JOB_COMMANDS, records)
+        return SOON_S if self._has_more else EVERY_S
 
     def _upcoming(self, now: datetime) -> tuple[list[Schedule], list[Schedule]]:
         since, name = max(self._read_to, (now + CREATE_AHEAD, "~"))
@@ -61,13 +67,15 @@ class Announcer:
                 limit=MOST_A_ROUND,
             )  # fmt: skip
             far = transaction.all(
-                "due_soon", due=since, instance_id=name, until=now + LEAD_TIME, limit=MOST_A_ROUND
+                "due_soon", due=since, instance_id=name, until=now + LEAD_TIME, limit=MOST_AT_ONCE
             )
-            names = [row["instance_id"] for row in self._ours(near) if self._is_news(row)]
+            news = [row["instance_id"] for row in self._ours(near) if self._is_news(row)]
+            names = news[:MOST_AT_ONCE]
             later = [row["instance_id"] for row in self._ours(far)]
             known = self.scheduler.definitions.schedules_of(transaction, {*names, *later})
             live = live_jobs_of(transaction, names)
-        is_all = len(far) < MOST_A_ROUND
+        is_all = len(far) < MOST_AT_ONCE
+        self._has_more = len(news) > len(names) or not is_all
         self._read_to = (
             (now + LEAD_TIME, "~") if is_all else (far[-1]["next_due"], far[-1]["instance_id"])
         )

@@ -18,7 +18,9 @@ from scheduler.domain.audit import LedgerRow, imbalance_of, span_of
 from scheduler.domain.schedule import Schedule
 from scheduler.service import Scheduler
 
-SCHEDULES_A_ROUND = 200
+SCHEDULES_A_ROUND = 20
+EVERY_S = 1.0
+"""Few at a time: what is due meanwhile is not to wait for it."""
 
 _log = logger("scheduler.auditor")
 _imbalance = Gauge("rota_ledger_imbalance", "Due times without a row and rows without a due time")

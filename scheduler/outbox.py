@@ -122,10 +122,13 @@ class Outbox:
         self._swept_at = float("-inf")
 
     def sweep_if_idle(self) -> None:
-        """Sweep, unless a storm is on: a sweep would read what is on its way anyway."""
+        """Sweep, unless much is on its way, which a sweep would only read: then mark a little."""
         pause_s = BUSY_SWEEP_S if self._expected else 0.0
         if self.clock.monotonic() - self._swept_at >= pause_s:
             self.sweep()
+        elif self._unmarked:
+            with self._sweeping:
+                self._mark(BATCH)
 
     def publish(self) -> int:
         """Send all there is to send, queued or found in the ledger; return how many."""
@@ -272,10 +275,10 @@ class Outbox:
         ]
         return [command_of(start) for start in sorted(commands, key=_order)]
 
-    def _mark(self) -> None:
-        """Note what Kafka has; until that is committed it stays unmarked."""
+    def _mark(self, most: int | None = None) -> None:
+        """Note what Kafka has, or the most that is said; until it is committed it is unmarked."""
         by_attempt: dict[int, list[str]] = defaultdict(list)
-        for job_id, attempt in list(self._unmarked.items()):
+        for job_id, attempt in list(self._unmarked.items())[:most]:
             by_attempt[attempt].append(job_id)
         for attempt, jobs in by_attempt.items():
             for start in range(0, len(jobs), BATCH):

@@ -19,8 +19,8 @@ from scheduler.ready import Ready
 
 HORIZON = timedelta(seconds=60)
 PORTION = 10_000
-AHEAD = timedelta(milliseconds=200)
-LEAST_AHEAD = timedelta(milliseconds=80)
+AHEAD = timedelta(milliseconds=300)
+LEAST_AHEAD = timedelta(milliseconds=160)
 """Plain starts are written and committed so long before they are due, and sent when they are due.
 Some time lies between the two, so that what is due in it is one transaction."""
 

@@ -26,7 +26,7 @@ def send_what_is_due(world: World) -> list[str]:
 
 def test_a_start_is_committed_before_it_is_due_and_sent_when_it_is(world: World) -> None:
     world.apply(EVERY_10)
-    pass_to(world, 9.7)
+    pass_to(world, 9.6)
     assert world.jobs() == []
     pass_to(world, 9.95)
     assert world.states() == ["QUEUED"]

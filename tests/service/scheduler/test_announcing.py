@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from common.messages import JOB_COMMANDS, DeploymentState, PrepareJob, StartJob, decode
-from scheduler.announcing import Announcer
+from scheduler.announcing import EVERY_S, SOON_S, Announcer
 from tests.support.scheduler_world import NOON, World
 
 MINUTES = '{start: "2026-03-02T12:10", interval: 10m}'
@@ -112,3 +112,17 @@ def test_a_storm_is_announced_in_part_and_starts_whole(
     hinted = {one.job_id for one in world.commands(PrepareJob) if one.creates}
     assert 5 <= len(hinted) <= 12
     assert len(world.commands(StartJob)) == 12
+
+
+def test_many_hints_go_out_a_few_at_a_time_and_the_next_ones_soon(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.announcing.MOST_AT_ONCE", 5)
+    world.apply("".join(instance(f"i{n}", MINUTE) for n in range(12)))
+    announcer = Announcer(world.scheduler, world.database, world.bus.producer(), world.clock)
+    world.clock.advance(timedelta(seconds=45))
+    told = []
+    for _ in range(4):
+        pause_s = announcer.run_once()
+        told.append((pause_s, len({one.job_id for one in world.commands(PrepareJob) if one.creates})))
+    assert told == [(SOON_S, 5), (SOON_S, 10), (EVERY_S, 12), (EVERY_S, 12)]
