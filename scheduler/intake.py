@@ -18,17 +18,13 @@ from common.errors import Permanent, Retryable
 from common.jobs import Reason, shard_of
 from common.logs import logger
 from common.messages import InstanceChanged
-from scheduler.ahead import take_back
-from scheduler.domain.fire import Firing
-from scheduler.domain.overlap import LiveJob
-from scheduler.domain.schedule import DELETED, NewJob, Schedule
+from scheduler.domain.schedule import Schedule
 from scheduler.ending import Ending
-from scheduler.firing import Fired, When
-from scheduler.following import Made
-from scheduler.ledger import live_jobs_of
+from scheduler.firing import Fired
 from scheduler.portions import PORTION, AtOnce, Portions
 from scheduler.requests import Requests
 from scheduler.service import Scheduler
+from scheduler.settling import Settling, next_due_of
 from scheduler.store import insert_schedules, put_schedules, schedule_from_app, state_of
 
 SCAN_OVERLAP = timedelta(seconds=60)
@@ -168,73 +164,39 @@ class Intake:
         if not changed:
             self.scheduler.leases.fence(transaction, {schedule.shard for schedule in new})
             return Fired(ending, new)
-        settled, jobs = self._settle(ending, changed)
-        made = self.scheduler.firer.write_jobs(ending, jobs)
-        put_schedules(transaction, settled)
-        for schedule in settled:
-            if schedule.state == DELETED:
-                live = transaction.all("unended_jobs_of", instance_id=schedule.instance_id)
-                ending.want_stops([row["job_id"] for row in live], Reason.USER)
-        self.scheduler.leases.fence(transaction, {one.shard for one in (*new, *settled)})
-        return Fired(ending, [*new, *settled], made)
+        firer = self.scheduler.firer
+        settled = Settling(ending, firer, self.scheduler.resident.up_since).settle(changed)
+        made = firer.write_jobs(ending, settled.jobs)
+        ending.want_stops(settled.replaced, Reason.REPLACED)
+        put_schedules(transaction, settled.schedules)
+        for name, until in settled.removed.items():
+            live = transaction.all("unended_jobs_of", instance_id=name)
+            ending.want_stops(
+                [row["job_id"] for row in live if until is None or row["due"] <= until],
+                Reason.USER,
+            )
+        self.scheduler.leases.fence(transaction, {one.shard for one in (*new, *settled.schedules)})
+        return Fired(ending, [*new, *settled.schedules], made)
 
     def _insert_new(
         self, transaction: Transaction, rows: Mapping[str, Row]
     ) -> tuple[list[Schedule], Mapping[str, Row]]:
         """Write those that were new when they were read; return them, and the others.
 
-        There is nothing to settle of what is new. Where another thread was quicker, all are others.
+        There is nothing to settle of a first version. Where another thread was quicker, all are
+        others.
         """
-        fresh = [row for row in rows.values() if row.get("is_new")]
+        fresh = [row for row in rows.values() if _is_first(row)]
         definitions = self.scheduler.definitions
         new = [
-            replace(schedule, next_due=_next_due(schedule, None, None))
+            replace(schedule, next_due=next_due_of(schedule, None, None))
             for schedule in (schedule_from_app(row, definitions) for row in fresh)
         ]
         try:
             insert_schedules(transaction, new, fresh)
         except DuplicateKeyError:
             return [], rows
-        return new, {name: row for name, row in rows.items() if not row.get("is_new")}
-
-    def _settle(self, ending: Ending, changed: Sequence[Row]) -> tuple[list[Schedule], Made]:
-        """Decide what was due up to each change; return the schedules as they go on, and jobs."""
-        transaction, definitions = ending.transaction, self.scheduler.definitions
-        names = [row["instance_id"] for row in changed]
-        before = definitions.schedules_of(transaction, names, "lock_schedules")
-        for name, due in take_back(ending, self.scheduler.outbox, before).items():
-            before[name] = replace(before[name], next_due=due)
-        live = live_jobs_of(transaction, sorted(before))
-        settled: list[Schedule] = []
-        jobs: Made = []
-        for row in changed:
-            fresh = schedule_from_app(row, definitions)
-            known = before.get(fresh.instance_id)
-            next_due = None
-            if known is not None:
-                cut = min(_moment_of(row, known, fresh), ending.now)
-                firing = self._decide(ending, known, live.get(known.instance_id, ()), cut)
-                jobs += [(known, job) for job in firing.jobs]
-                next_due = firing.next_due
-            settled.append(replace(fresh, next_due=_next_due(fresh, known, next_due)))
-        if before:
-            transaction.execute("keep_versions", instances=sorted(before))
-            transaction.execute("note_version_ends", instances=sorted(before))
-            transaction.execute("clear_dependencies", children=sorted(before))
-        return settled, jobs
-
-    def _decide(
-        self, ending: Ending, known: Schedule, live: Sequence[LiveJob], cut: datetime
-    ) -> Firing:
-        when = When(cut, self.scheduler.resident.up_since)
-        jobs: list[NewJob] = []
-        while True:
-            firing = self.scheduler.firer.decide(ending.transaction, known, live, when)
-            jobs += firing.jobs
-            ending.want_stops(firing.replaced, Reason.REPLACED)
-            if firing.next_due is None or firing.next_due > cut:
-                return replace(firing, jobs=tuple(jobs))
-            known = replace(known, next_due=firing.next_due)
+        return new, {name: row for name, row in rows.items() if not _is_first(row)}
 
     @staticmethod
     def _refuse(unknown: Collection[str], asked: Mapping[str, int], now: datetime) -> None:
@@ -247,6 +209,10 @@ class Intake:
         raise UnknownInstanceError(f"no instance has the id {min(unknown)!r}")
 
 
+def _is_first(row: Row) -> bool:
+    return bool(row["is_new"]) and row["version"] == 1
+
+
 def _not_overtaken(transaction: Transaction, rows: Sequence[Row]) -> Sequence[Row]:
     """Leave out what changed since it was read: whoever learned of that may be done with it."""
     if not rows:
@@ -256,23 +222,6 @@ def _not_overtaken(transaction: Transaction, rows: Sequence[Row]) -> Sequence[Ro
         for mark in transaction.all("app_marks", instances=[r["instance_id"] for r in rows])
     }
     return [r for r in rows if (r["instance_id"], r["version"], r["updated_at"]) in marks]
-
-
-def _moment_of(row: Row, known: Schedule, fresh: Schedule) -> datetime:
-    """Return when a change took effect: a new version at its edit, a pause when it was asked."""
-    moment: datetime = row["updated_at"] if known.version == fresh.version else fresh.applied_at
-    return moment
-
-
-def _next_due(
-    fresh: Schedule, known: Schedule | None, settled_to: datetime | None
-) -> datetime | None:
-    """Return where a schedule goes on: after its edit; a pause or its end does not move it."""
-    if fresh.calendar is None or fresh.state == DELETED:
-        return None
-    if known is not None and known.version == fresh.version and known.state != DELETED:
-        return settled_to
-    return fresh.calendar.next_due(fresh.applied_at)
 
 
 def _portions(names: Sequence[str]) -> Sequence[Sequence[str]]:

@@ -108,6 +108,16 @@ SELECT instance_id, version, spec, image, command FROM schedules WHERE instance_
 INSERT IGNORE INTO version_ends (instance_id, version, ended_at)
 SELECT instance_id, version, UTC_TIMESTAMP(6) FROM schedules WHERE instance_id IN %(instances)s;
 
+-- name: keep_passed
+-- Remember versions that came and went before we looked.
+INSERT IGNORE INTO past_versions (instance_id, version, spec, image, command)
+VALUES (%(instance_id)s, %(version)s, %(spec)s, %(image)s, %(command)s);
+
+-- name: note_passed_ends
+-- Since when we know that these are past.
+INSERT IGNORE INTO version_ends (instance_id, version, ended_at)
+VALUES (%(instance_id)s, %(version)s, UTC_TIMESTAMP(6));
+
 -- name: past_versions_of
 -- Versions before the present ones.
 SELECT instance_id, version, spec, image, command FROM past_versions
@@ -206,7 +216,7 @@ ORDER BY due, ordinal;
 
 -- name: unended_jobs_of
 -- The jobs of one instance that have not ended, those that wait included.
-SELECT job_id FROM jobs
+SELECT job_id, due FROM jobs
 WHERE instance_id = %(instance_id)s
   AND state IN ('PLANNED', 'WAITING', 'QUEUED', 'STARTING', 'RUNNING', 'STOPPING', 'UNKNOWN');
 
@@ -401,6 +411,11 @@ SELECT i.instance_id, i.version, i.spec, i.image, i.command, i.paused, i.deleted
        i.updated_at, s.instance_id IS NULL AS is_new
 FROM rota_app.instances AS i LEFT JOIN schedules AS s ON s.instance_id = i.instance_id
 WHERE i.instance_id IN %(instances)s ORDER BY i.instance_id;
+
+-- name: app_versions
+-- All that was ever said of some instances, of each in order (read-only).
+SELECT instance_id, version, spec, image, command, change_kind, applied_at FROM rota_app.versions
+WHERE instance_id IN %(instances)s ORDER BY instance_id, version;
 
 -- name: app_marks
 -- What tells whether instances changed since they were read (read-only).

@@ -15,7 +15,9 @@ if __name__ == "__main__":  # run as a file: import from the repository, not fro
 from common.db.installing import ServiceDatabase
 
 DATABASE = "rota_scheduler"
-READ = ("rota_app.instances", "rota_app.job_requests")  # never the users, their sessions or tokens
+READ = (  # never the users, their sessions or tokens
+    "rota_app.instances", "rota_app.versions", "rota_app.job_requests",
+)  # fmt: skip
 GRANTS = (
     f"SELECT, INSERT, UPDATE, DELETE ON {DATABASE}.*",
     *(f"SELECT ON {table}" for table in READ),

@@ -36,7 +36,7 @@ from common.messages import (
 from common.schedule import load, spec_to_json
 from common.secret import Secret
 from tests.support import servers
-from tests.support.scheduler_world import APP_QUERIES, CLEAN
+from tests.support.scheduler_world import APP_QUERIES, CLEAN, MAKE
 
 
 def now() -> datetime:
@@ -132,7 +132,7 @@ class Platform:
         migrate(root, "rota_scheduler", "scheduler")
         self.admin = MySqlDatabase(replace(root, database="rota_scheduler"), APP_QUERIES)
         with self.admin.transaction() as transaction:
-            for query in ("make_database", "make_instances", "make_requests", *CLEAN):
+            for query in (*MAKE, *CLEAN):
                 transaction.execute(query)
         kafka = KafkaConfig((self.kafka.address,), self.kafka.user, Secret(self.kafka.password))
         self.bus = KafkaBus(kafka, "test")

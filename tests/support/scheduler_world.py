@@ -40,6 +40,10 @@ CREATE DATABASE IF NOT EXISTS rota_app;
 CREATE TABLE IF NOT EXISTS rota_app.instances (instance_id VARCHAR(62) PRIMARY KEY, version INT,
   spec JSON, image VARCHAR(255), command JSON, paused BOOL, deleted BOOL, applied_at DATETIME(6),
   updated_at DATETIME(6));
+-- name: make_versions
+CREATE TABLE IF NOT EXISTS rota_app.versions (instance_id VARCHAR(62), version INT, spec JSON,
+  image VARCHAR(255), command JSON, change_kind VARCHAR(16), applied_at DATETIME(6),
+  PRIMARY KEY (instance_id, version));
 -- name: make_requests
 CREATE TABLE IF NOT EXISTS rota_app.job_requests (request_id BIGINT AUTO_INCREMENT PRIMARY KEY,
   kind VARCHAR(16), instance_id VARCHAR(62), job_id VARCHAR(120), due DATETIME(6), forced BOOL,
@@ -49,6 +53,9 @@ REPLACE INTO rota_app.instances (instance_id, version, spec, image, command, pau
   applied_at, updated_at)
 VALUES (%(id)s, %(version)s, %(spec)s, 'image:1', %(command)s, %(paused)s, %(deleted)s, %(applied_at)s,
   %(updated_at)s);
+-- name: put_version
+REPLACE INTO rota_app.versions (instance_id, version, spec, image, command, change_kind, applied_at)
+VALUES (%(id)s, %(version)s, %(spec)s, 'image:1', %(command)s, %(kind)s, %(applied_at)s);
 -- name: put_request
 INSERT INTO rota_app.job_requests (kind, instance_id, job_id, due, forced, requested_by,
   requested_at)
@@ -65,6 +72,8 @@ DELETE FROM rota_scheduler.edges;
 DELETE FROM rota_scheduler.job_events;
 -- name: clean_instances
 DELETE FROM rota_app.instances;
+-- name: clean_app_versions
+DELETE FROM rota_app.versions;
 -- name: clean_requests
 DELETE FROM rota_app.job_requests;
 -- name: clean_handled
@@ -100,6 +109,7 @@ UPDATE rota_scheduler.jobs SET kill_sent_at = '2000-01-01' WHERE kill_sent_at IS
 -- name: events
 SELECT from_state, to_state FROM rota_scheduler.job_events WHERE job_id = %(job)s ORDER BY event_id;
 """)
+MAKE = [name for name in APP_QUERIES.names() if name.startswith("make_")]
 CLEAN = [name for name in APP_QUERIES.names() if name.startswith("clean_")]
 
 
@@ -141,9 +151,12 @@ class World:
         rows = {"paused": False, "deleted": False, "applied_at": now, "updated_at": now} | state
         with self.admin.transaction() as transaction:
             for spec in loaded.instances:
+                said = {"id": spec.id, "version": version, "spec": spec_to_json(spec),
+                        "command": json.dumps(spec.command)}  # fmt: skip
+                transaction.execute("put_instance", **said, **rows)
                 transaction.execute(
-                    "put_instance", id=spec.id, version=version, spec=spec_to_json(spec),
-                    command=json.dumps(spec.command), **rows,
+                    "put_version", **said, applied_at=rows["applied_at"],
+                    kind="removed" if rows["deleted"] else "changed",
                 )  # fmt: skip
 
     def ask(self, kind: str, job: str | None = None, **more: Any) -> None:

@@ -1,0 +1,165 @@
+"""What was due before an edit is settled in the transaction that takes it: nothing is left out.
+
+Each version answers for the due times from its own edit to the next one's, those included that came
+and went while no scheduler looked: all of them are in the application manager's history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import groupby
+
+from common.db import Row, Transaction
+from common.jobs import JobState
+from scheduler.ahead import take_back
+from scheduler.domain.fire import Firing
+from scheduler.domain.overlap import LiveJob
+from scheduler.domain.schedule import ACTIVE, DELETED, NewJob, Schedule
+from scheduler.ending import Ending
+from scheduler.firing import Firer, When
+from scheduler.following import Made
+from scheduler.ledger import live_jobs_of
+from scheduler.store import schedule_from_app, state_of
+
+_REMOVED = "removed"
+
+
+@dataclass
+class Settled:
+    """How schedules go on, what became of their due times, and which jobs must end for that.
+
+    `removed`: the instances that were not there for a while, and the last moment of that.
+    """
+
+    schedules: list[Schedule] = field(default_factory=list)
+    jobs: Made = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
+    removed: dict[str, datetime | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settling:
+    """One transaction's settling. The caller holds the scheduler's lock."""
+
+    ending: Ending
+    firer: Firer
+    up_since: Mapping[int, datetime]
+
+    def settle(self, changed: Sequence[Row]) -> Settled:
+        """Decide what was due up to each change; remember the versions that are past by it."""
+        transaction, definitions = self.ending.transaction, self.ending.definitions
+        names = [row["instance_id"] for row in changed]
+        before = definitions.schedules_of(transaction, names, "lock_schedules")
+        for name, due in take_back(self.ending, self.firer.outbox, before).items():
+            before[name] = replace(before[name], next_due=due)
+        live = live_jobs_of(transaction, sorted(before))
+        passed = _passed(transaction, before, changed)
+        settled = Settled()
+        for row in changed:
+            name = row["instance_id"]
+            rows = [*passed.get(name, ()), row]
+            self._settle(settled, before.get(name), rows, live.get(name, ()))
+        if before:
+            transaction.execute("keep_versions", instances=sorted(before))
+            transaction.execute("note_version_ends", instances=sorted(before))
+            transaction.execute("clear_dependencies", children=sorted(before))
+        _keep_passed(transaction, [row for rows in passed.values() for row in rows])
+        return settled
+
+    def _settle(
+        self, settled: Settled, known: Schedule | None, rows: Sequence[Row],
+        live: Sequence[LiveJob],
+    ) -> None:  # fmt: skip
+        """Go from one version to the next, each up to the moment at which the next took effect."""
+        ahead = list(live)
+        for row in rows:
+            fresh = schedule_from_app(row, self.ending.definitions)
+            next_due = None
+            if known is not None:
+                cut = min(_moment_of(row, known, fresh), self.ending.now)
+                firing = self._decide(known, ahead, cut)
+                settled.jobs += [(known, job) for job in firing.jobs]
+                settled.replaced += firing.replaced
+                ahead += _live(firing.jobs)
+                next_due = firing.next_due
+            if fresh.state == DELETED:
+                settled.removed[fresh.instance_id] = None if row is rows[-1] else fresh.applied_at
+            known = replace(fresh, next_due=next_due_of(fresh, known, next_due))
+        if known is not None:
+            settled.schedules.append(known)
+
+    def _decide(self, known: Schedule, live: Sequence[LiveJob], cut: datetime) -> Firing:
+        when = When(cut, self.up_since)
+        jobs: list[NewJob] = []
+        replaced: tuple[str, ...] = ()
+        while True:
+            firing = self.firer.decide(self.ending.transaction, known, live, when)
+            jobs += firing.jobs
+            replaced += firing.replaced
+            if firing.next_due is None or firing.next_due > cut:
+                return Firing(tuple(jobs), firing.next_due, replaced)
+            known = replace(known, next_due=firing.next_due)
+
+
+def next_due_of(
+    fresh: Schedule, known: Schedule | None, settled_to: datetime | None
+) -> datetime | None:
+    """Return where a schedule goes on: after its edit; a pause or its end does not move it."""
+    if fresh.calendar is None or fresh.state == DELETED:
+        return None
+    if known is not None and known.version == fresh.version and known.state != DELETED:
+        return settled_to
+    return fresh.calendar.next_due(fresh.applied_at)
+
+
+def _passed(
+    transaction: Transaction, before: Mapping[str, Schedule], changed: Sequence[Row]
+) -> dict[str, list[Row]]:
+    """Read the versions that came and went unseen, of each instance oldest first."""
+    seen = {name: schedule.version for name, schedule in before.items()}
+    last = {row["instance_id"]: row for row in changed}
+    skipping = [n for n, row in last.items() if row["version"] > seen.get(n, 0) + 1]
+    if not skipping:
+        return {}
+    rows = transaction.all("app_versions", instances=sorted(skipping))
+    between = [
+        _as_instance(row, last[row["instance_id"]], before.get(row["instance_id"]))
+        for row in rows
+        if seen.get(row["instance_id"], 0) < row["version"] < last[row["instance_id"]]["version"]
+    ]
+    return {name: list(some) for name, some in groupby(between, lambda row: row["instance_id"])}
+
+
+def _as_instance(row: Row, now: Row, before: Schedule | None) -> Row:
+    """Show a past version as the instance was then; a pause is taken to be as it was before."""
+    was_there = before is not None and before.state != DELETED
+    state = before.state if before is not None and was_there else state_of(now)
+    return {
+        **row, "deleted": row["change_kind"] == _REMOVED,
+        "paused": state not in {ACTIVE, DELETED}, "updated_at": row["applied_at"],
+    }  # fmt: skip
+
+
+def _keep_passed(transaction: Transaction, rows: Sequence[Row]) -> None:
+    """Remember them as past versions: their jobs may be started yet."""
+    transaction.execute_many("keep_passed", [
+        {key: row[key] for key in ("instance_id", "version", "spec", "image", "command")}
+        for row in rows
+    ])  # fmt: skip
+    transaction.execute_many("note_passed_ends", [
+        {key: row[key] for key in ("instance_id", "version")} for row in rows
+    ])  # fmt: skip
+
+
+def _live(jobs: Sequence[NewJob]) -> Iterator[LiveJob]:
+    for job in jobs:
+        if job.state is JobState.QUEUED:
+            yield LiveJob(job.job_id, job.due, job.is_held)
+
+
+def _moment_of(row: Row, known: Schedule, fresh: Schedule) -> datetime:
+    """Return when a change took effect: a new version at its edit, a pause when it was asked."""
+    moment: datetime = row["updated_at"] if known.version == fresh.version else fresh.applied_at
+    return moment

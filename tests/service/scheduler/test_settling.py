@@ -1,0 +1,95 @@
+"""Edits that come and go while no scheduler looks: each version answers for its own time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.service.scheduler.test_firing import instance
+from tests.support.scheduler_world import World
+
+
+def every(seconds: int, first: int, **keys: str) -> str:
+    schedule = f'{{start: "2026-03-02T12:00:{first:02d}", interval: {seconds}s}}'
+    return instance(schedule=schedule, **keys)
+
+
+def rows(world: World) -> list[tuple[int, int]]:
+    """Return each row's version, and the second in which it was due."""
+    return sorted((job["version"], job["due"].second) for job in world.jobs())
+
+
+def edit(world: World, body: str, version: int, **state: Any) -> None:
+    world.put(body, version, **state)
+
+
+def let_pass(world: World, seconds: float) -> None:
+    """Nobody fires meanwhile."""
+    world.clock.advance(timedelta(seconds=seconds))
+
+
+def test_a_version_that_came_and_went_answers_for_the_time_between(world: World) -> None:
+    world.apply(every(10, 10, misfire="all", overlap="allow"))
+    let_pass(world, 21)
+    edit(world, every(5, 2, misfire="all", overlap="allow"), 2)
+    let_pass(world, 12)
+    edit(world, every(20, 0, misfire="all", overlap="allow"), 3)
+    let_pass(world, 8)
+    world.intake.scan()
+    world.tick()
+    assert rows(world) == [(1, 10), (1, 20), (2, 22), (2, 27), (2, 32), (3, 40)]
+    world.auditor.run_once()
+    assert world.auditor.imbalance == 0
+
+
+def test_of_a_version_not_known_at_all_the_first_ones_count_too(world: World) -> None:
+    edit(world, every(10, 10, misfire="all", overlap="allow"), 1)
+    let_pass(world, 15)
+    edit(world, every(10, 20, misfire="all", overlap="allow"), 2)
+    let_pass(world, 10)
+    world.intake.scan()
+    world.tick()
+    assert rows(world) == [(1, 10), (2, 20)]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_was_removed_for_a_while_was_not_due_then(world: World, is_there: bool) -> None:
+    body = every(10, 10, misfire="all", overlap="allow")
+    edit(world, body, 1)
+    if is_there:
+        world.intake.scan()
+    let_pass(world, 15)
+    edit(world, body, 2, deleted=True)
+    let_pass(world, 10)
+    edit(world, body, 3)
+    let_pass(world, 10)
+    world.intake.scan()
+    world.tick()
+    assert rows(world) == [(1, 10), (3, 30)]
+    assert [job["desired_stop"] or job["reason"] for job in world.jobs()] == ["user", None]
+
+
+def test_what_a_passed_version_still_has_to_start_is_started_as_it_said(world: World) -> None:
+    world.apply(every(10, 10))
+    let_pass(world, 1)
+    edit(world, every(10, 5, env="{MODE: between}"), 2)
+    let_pass(world, 6)
+    edit(world, every(10, 30), 3)
+    world.intake.scan()
+    (start,) = world.commands()
+    assert (start.due.second, dict(start.spec.env)) == (5, {"MODE": "between"})
+    with world.admin.transaction() as transaction:
+        assert sorted(row["version"] for row in transaction.all("past_versions")) == [1, 2]
+
+
+def test_overlap_counts_the_job_of_the_version_before(world: World) -> None:
+    world.apply(every(10, 10, misfire="all"))
+    let_pass(world, 11)
+    edit(world, every(10, 12, misfire="all"), 2)
+    let_pass(world, 2)
+    edit(world, every(10, 50), 3)
+    world.intake.scan()
+    told = [(job["version"], job["state"]) for job in world.jobs()]
+    assert told == [(1, "QUEUED"), (2, "SKIPPED")]
