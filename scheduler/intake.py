@@ -104,7 +104,8 @@ class Intake:
 
     def _scan_changed(self) -> datetime:
         """Look at what changed since the last scan; return when the newest changed."""
-        since, after, newest = self._scanned_to - SCAN_OVERLAP, "", _BEGINNING
+        since, after = self._scanned_to - SCAN_OVERLAP, ""
+        newest: datetime = _BEGINNING
         while True:
             with self.database.transaction() as transaction:
                 rows = transaction.all("app_changed", since=since, after=after, limit=PORTION)

@@ -1,4 +1,4 @@
-"""Sending start commands and kills, after the rows that want them are committed.
+"""Sending start commands, after the rows that want them are committed.
 
 Rows may be committed a little before they are due: a command waits here until then. What is sent
 is marked later, many rows at once; until then the same command may be sent again, under the same
@@ -15,17 +15,13 @@ from datetime import datetime
 from heapq import heapify, heappop, heappush
 from itertools import count
 
-from prometheus_client import Counter
-
 from common.bus import BusUnavailableError, Producer, UnknownTopicError
 from common.clock import Clock
 from common.db import Database
-from common.failpoints import failpoint
-from common.jobs import Reason
 from common.logs import logger
-from common.messages import JOB_COMMANDS, KillJob, StartJob, encode
+from common.messages import JOB_COMMANDS, StartJob
 from scheduler.domain.schedule import start_command
-from scheduler.flights import MOST_ALOFT, SEND_TIMEOUT_S, Flights
+from scheduler.flights import MOST_ALOFT, Flights
 from scheduler.ledger import attempt_of
 from scheduler.ready import Command, command_of
 from scheduler.store import Definitions
@@ -35,17 +31,17 @@ MOST_SWEPT = 5_000
 SWEEP_S = 1.0
 IDLE_S = 1.0
 BUSY_SWEEP_S = 10.0
+MARK_AFTER_S = 5.0
+"""What changed its state by then is marked by that; a mark costs as much as the row did."""
+
 SEND_PAUSE_S = 0.002
 """Between two sendings; each costs a request, whatever is in it."""
 
 LANDING_S = 0.01
 """So often it is asked what Kafka has, while something is on its way and nothing due."""
 
-KILL_AGAIN_S = 5
-KILLS_BEFORE_ALARM = 3
-
+_NONE = (0, 0.0)
 _log = logger("scheduler.outbox")
-_kills_failed = Counter("rota_kills_not_confirmed", "Kills not confirmed after three were sent")
 
 
 @dataclass
@@ -61,7 +57,7 @@ class Outbox:
     _numbers: Iterator[int] = field(default_factory=count)
     _flights: Flights = field(init=False)
     _expected: set[str] = field(default_factory=set)
-    _unmarked: dict[str, int] = field(default_factory=dict)
+    _unmarked: dict[str, tuple[int, float]] = field(default_factory=dict)
     _woken: threading.Event = field(default_factory=threading.Event)
     _sending: threading.Lock = field(default_factory=threading.Lock)
     _sweeping: threading.Lock = field(default_factory=threading.Lock)
@@ -128,7 +124,7 @@ class Outbox:
             self.sweep()
         elif self._unmarked:
             with self._sweeping:
-                self._mark(BATCH)
+                self._mark(MARK_AFTER_S, BATCH)
 
     def publish(self) -> int:
         """Send all there is to send, queued or found in the ledger; return how many."""
@@ -154,7 +150,7 @@ class Outbox:
         """
         with self._sweeping:
             self._swept_at = self.clock.monotonic()
-            self._mark()
+            self._mark(MARK_AFTER_S)
             commands = self._unsent()
             if commands:
                 with self._sending:
@@ -168,35 +164,6 @@ class Outbox:
             self._land()
         with self._sweeping:
             self._mark()
-
-    def send_kills(self) -> int:
-        """Send kills that are wanted and not confirmed; after three, say that it failed."""
-        shards = self.shards()
-        if not shards:
-            return 0
-        with self.database.transaction() as transaction:
-            rows = transaction.all("unconfirmed_kills", shards=shards, again_s=KILL_AGAIN_S)
-        kills = [
-            KillJob(
-                id=f"{row['job_id']}/{row['attempt']}/kill", job_id=row["job_id"],
-                attempt=row["attempt"], reason=Reason(row["desired_stop"]),
-            )
-            for row in rows
-        ]  # fmt: skip
-        pending = [self.producer.send(JOB_COMMANDS, k.job_id, encode(k)) for k in kills]
-        for sent in pending:
-            sent.wait(SEND_TIMEOUT_S)
-        failpoint("scheduler.after_kill")
-        failing = [row["job_id"] for row in rows if row["kills_sent"] == KILLS_BEFORE_ALARM]
-        if rows:
-            with self.database.transaction() as transaction:
-                transaction.execute("note_kills", jobs=[row["job_id"] for row in rows])
-                if failing:
-                    transaction.execute("note_failing_kills", jobs=failing)
-        for job_id in failing:
-            _kills_failed.inc()
-            _log.error("kill_failed", job_id=job_id, sent=KILLS_BEFORE_ALARM)
-        return len(rows)
 
     def _connect(self) -> None:
         """Open the way to Kafka before there is something to send; in vain is no harm."""
@@ -243,9 +210,10 @@ class Outbox:
             raise
 
     def _note_landed(self, commands: Sequence[Command]) -> None:
+        landed_at = self.clock.monotonic()
         # in this order: what is neither expected nor unmarked is sent by a sweep
         for command in commands:
-            self._unmarked[command.job_id] = command.attempt
+            self._unmarked[command.job_id] = command.attempt, landed_at
         self._expected.difference_update(command.job_id for command in commands)
 
     def _let_go(self) -> None:
@@ -260,12 +228,13 @@ class Outbox:
         if not shards:
             return []
         with self.database.transaction() as transaction:
+            limit = MOST_SWEPT + len(self._unmarked)  # those are among them, and may be the first
             rows = transaction.all(
-                "unpublished", shards=shards, now=self.clock.now(), limit=MOST_SWEPT
+                "unpublished", shards=shards, now=self.clock.now(), limit=limit
             )
             # in this order: what lands becomes unmarked before it is expected no more
             rows = [row for row in rows if row["job_id"] not in self._expected]
-            rows = [row for row in rows if row["job_id"] not in self._unmarked]
+            rows = [row for row in rows if not self._is_unmarked(row["job_id"], row["attempt"])]
             wanted = {(row["instance_id"], row["version"]) for row in rows}
             known = self.definitions.versions_of(transaction, wanted)
         commands = [
@@ -275,11 +244,13 @@ class Outbox:
         ]
         return [command_of(start) for start in sorted(commands, key=_order)]
 
-    def _mark(self, most: int | None = None) -> None:
-        """Note what Kafka has, or the most that is said; until it is committed it is unmarked."""
+    def _mark(self, after_s: float = 0.0, most: int | None = None) -> None:
+        """Note what Kafka has had for so long; until that is committed it is unmarked."""
         by_attempt: dict[int, list[str]] = defaultdict(list)
-        for job_id, attempt in list(self._unmarked.items())[:most]:
-            by_attempt[attempt].append(job_id)
+        until = self.clock.monotonic() - after_s
+        for job_id, (attempt, landed_at) in list(self._unmarked.items())[:most]:
+            if landed_at <= until:
+                by_attempt[attempt].append(job_id)
         for attempt, jobs in by_attempt.items():
             for start in range(0, len(jobs), BATCH):
                 self._mark_some(sorted(jobs[start : start + BATCH]), attempt)
@@ -288,8 +259,11 @@ class Outbox:
         with self.database.transaction() as transaction:
             transaction.execute("mark_published", jobs=jobs, attempt=attempt)
         for job_id in jobs:
-            if self._unmarked.get(job_id) == attempt:
+            if self._is_unmarked(job_id, attempt):
                 del self._unmarked[job_id]
+
+    def _is_unmarked(self, job_id: str, attempt: int) -> bool:
+        return self._unmarked.get(job_id, _NONE)[0] == attempt
 
 
 def _order(command: StartJob) -> tuple[datetime, int, str]:

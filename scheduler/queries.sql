@@ -300,8 +300,9 @@ WHERE shard IN %(shards)s AND state = 'QUEUED' AND is_published = FALSE AND is_h
 ORDER BY due, job_id LIMIT %(limit)s;
 
 -- name: mark_published
--- Start commands that Kafka has.
-UPDATE jobs SET is_published = TRUE WHERE job_id IN %(jobs)s AND attempt = %(attempt)s;
+-- Start commands that Kafka has. What changed its state since is marked already.
+UPDATE jobs SET is_published = TRUE
+WHERE job_id IN %(jobs)s AND attempt = %(attempt)s AND is_published = FALSE;
 
 -- name: children_waiting
 -- Jobs that wait for due times of a parent.

@@ -20,6 +20,7 @@ from common.logs import logger
 from scheduler.domain.agenda import Act, Entry
 from scheduler.ending import Ending
 from scheduler.firing import Fired, Firer, When
+from scheduler.kills import Kills
 from scheduler.leases import LeaseLostError, Leases
 from scheduler.ledger import limits_of, lock_jobs, newborn_row, view_of
 from scheduler.outbox import Outbox
@@ -58,6 +59,7 @@ class Scheduler:
         self.definitions = Definitions()
         self.leases = Leases(database, replica, clock)
         self.outbox = Outbox(database, producer, clock, self.definitions, lambda: self.shards)
+        self.send_kills = Kills(database, producer, lambda: self.shards).send
         self.firer = Firer(
             database, self.leases, self.definitions, self.outbox, on_doubt=self._doubt
         )
@@ -167,10 +169,6 @@ class Scheduler:
     def publish(self) -> int:
         """Send every start command that is not confirmed as sent; return how many."""
         return self.outbox.publish()
-
-    def send_kills(self) -> int:
-        """Send kills that are wanted and not confirmed."""
-        return self.outbox.send_kills()
 
     def look_at_waiting(self) -> None:
         """Judge every waiting or held job of ours again, in case what it waits for passed us by."""

@@ -15,6 +15,10 @@ KINDS = ("edit", "edit", "pause", "delete", "run", "run", "skip", "skip", "retry
          "backfill")  # fmt: skip
 FIRST_S, MOST_OF_S = 14.0, 0.9
 PAUSES_S = (4.0, 15.0, 40.0)
+EDITED_AGAIN, AGAIN_S = 0.5, (0.1, 12.0)
+"""An edit is often followed by another, perhaps before any scheduler has looked."""
+
+SECOND_EDITS = 100
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ def make_actions(
     Only a parent's own schedule is edited, and it stays one job a due time: when a child is due
     follows from that.
     """
-    rng = random.Random(f"actions {seed}")
+    rng, twice = random.Random(f"actions {seed}"), random.Random(f"twice {seed}")
     roots = [one for one in wanted if one.parent is None]
     edits = 0
     for _ in range(rng.choice((0, 0, 2, 4, 8))):
@@ -57,10 +61,14 @@ def make_actions(
         if kind == "edit":
             edits += 1
             edited = _edited(make(rng, target.spec.id, active_s), target, edits)
-        yield Action(
+        action = Action(
             rng.uniform(FIRST_S, active_s * MOST_OF_S), kind, target.spec.id, edited,
             rng.choice(PAUSES_S), is_forced=rng.random() < 0.3,
         )  # fmt: skip
+        yield action
+        if edited is not None and twice.random() < EDITED_AGAIN:
+            again = _edited(make(twice, target.spec.id, active_s), target, SECOND_EDITS + edits)
+            yield replace(action, second=action.second + twice.uniform(*AGAIN_S), edited=again)
 
 
 def _edited(fresh: Wanted, target: Wanted, number: int) -> Wanted:
