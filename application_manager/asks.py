@@ -87,7 +87,14 @@ class Asks:
     def preview_backfill(
         self, instance_id: str, after: datetime, until: datetime
     ) -> list[dict[str, Any]]:
-        """Tell which due times lie in (after, until], and what a run of each would meet."""
+        """Tell which due times lie in (after, until], and what a run of each would meet.
+
+        `ConflictError` for a range that ends ahead of now: what is due then starts by itself.
+        """
+        now = self.clock.now()
+        if until > now:
+            raise ConflictError("the range ends ahead of now, and what is due then starts by"
+                                " itself; take an end that has passed")  # fmt: skip
         with self.database.transaction() as transaction:
             calendar = compile_schedule(_require(transaction, instance_id).spec)
             if calendar is None:
@@ -98,7 +105,6 @@ class Asks:
             ids = [job_id_of(instance_id, due, 0) for due in dues]
             rows = transaction.all("existing_jobs", jobs=ids)
         known = {row["job_id"] for row in rows}
-        now = self.clock.now()
         return [
             {"due": due, "stop": calendar.stop_time(due),
              "verdict": _verdict(calendar.stop_time(due), now, is_known=job_id in known)}

@@ -108,33 +108,32 @@ class People:
         return Actor(row["user_name"], role_of(row["role"]), row["csrf_token"])
 
     def log_in(self, name: str, password: str, address: str) -> Session:
-        """Check a password; raises `TooManyTriesError` before looking, or `LoginRefusedError`.
-
-        A failure is recorded before the password is looked at: guesses sent at once do not share
-        one try.
-        """
-        subjects = [f"user:{name[:64]}", f"from:{address[:64]}"]
-        row = in_transaction(self._database, lambda t: _begin_try(t, subjects, name))
-        is_right = self._is_right(row["password_hash"] if row else self._nobody, password)
-        if row is None or not is_right or row["is_disabled"]:
-            with self._database.transaction() as transaction:
-                store.record(transaction, name, "login.refused", address)
-            raise LoginRefusedError
+        """Check a password and begin a session; raises as `check_password` does."""
+        row = self.check_password(name, password, address, "login.refused")
         session = Session(
             secrets.token_urlsafe(32), secrets.token_urlsafe(32), Actor(name, role_of(row["role"]))
         )
         with self._database.transaction() as transaction:
-            transaction.execute("forget_failures", subjects=subjects)
             transaction.execute("add_session", session_hash=hash_token(session.cookie),
                                 user_name=name, csrf_token=session.csrf_token)  # fmt: skip
             store.record(transaction, name, "login", address)
         return session
 
-    def is_password_of(self, name: str, password: str) -> bool:
-        """Tell whether this is the user's password."""
+    def check_password(self, name: str, password: str, address: str, refused: str) -> Row:
+        """Return the user; raises `TooManyTriesError` before looking, or `LoginRefusedError`.
+
+        A failure is recorded before the password is looked at: guesses sent at once do not share
+        one try. `refused` is what the audit calls it.
+        """
+        subjects = [f"user:{name[:64]}", f"from:{address[:64]}"]
+        row = in_transaction(self._database, lambda t: _begin_try(t, subjects, name))
+        is_right = self._is_right(row["password_hash"] if row else self._nobody, password)
         with self._database.transaction() as transaction:
-            row = transaction.one("find_user", name=name)
-        return row is not None and self._is_right(row["password_hash"], password)
+            if row is not None and is_right and not row["is_disabled"]:
+                transaction.execute("forget_failures", subjects=subjects)
+                return row
+            store.record(transaction, name, refused, address)
+        raise LoginRefusedError
 
     def log_out(self, cookie: str) -> None:
         """End a session."""

@@ -202,8 +202,11 @@ DELETE FROM users WHERE name = %(name)s;
 SELECT token_id, name, role, last_used_at FROM tokens WHERE token_hash = %(token_hash)s;
 
 -- name: list_tokens
--- API tokens, never the secret itself.
-SELECT token_id, name, role, created_by, created_at, last_used_at FROM tokens ORDER BY name;
+-- API tokens, never the secret itself; what each was made with is in the audit.
+SELECT t.token_id, t.name, t.role, t.created_by, t.created_at, t.last_used_at,
+       (SELECT a.detail FROM audit AS a WHERE a.target = t.name AND a.action = 'token.add'
+        ORDER BY a.audit_id DESC LIMIT 1) AS made
+FROM tokens AS t ORDER BY t.name;
 
 -- name: put_token
 -- A token; one of the same name gets the new secret.

@@ -10,11 +10,11 @@ from typing import Any
 
 from application_manager import store
 from application_manager.domain.access import Actor, hash_token
-from application_manager.domain.calendar_link import CALENDAR, Shown
+from application_manager.domain.calendar_link import CALENDAR, Shown, shown_words
 from application_manager.domain.pinning import pin, why_not_pinned
 from application_manager.people import LoginRefusedError, People
 from application_manager.schedules import ConflictError, NoSuchInstanceError
-from common.db import Database, DuplicateKeyError, Transaction
+from common.db import Database, DuplicateKeyError, Row, Transaction
 from common.errors import Permanent
 
 Json = dict[str, Any]
@@ -72,15 +72,17 @@ class Registry:
             transaction.execute("end_sessions_of", user_name=name)
             store.record(transaction, actor.name, "user.delete", name)
 
-    def change_password(self, actor: Actor, old: str, new: str) -> None:
-        """Change one's own password, knowing the old one."""
-        if not self.people.is_password_of(actor.name, old):
-            raise LoginRefusedError("the old password is wrong")
+    def change_password(self, actor: Actor, old: str, new: str, address: str) -> None:
+        """Change one's own password, knowing the old one; guesses wait as those of a login do."""
+        try:
+            self.people.check_password(actor.name, old, address, "password.refused")
+        except LoginRefusedError:
+            raise LoginRefusedError("the old password is wrong") from None
         self.change_user(actor.name, {"role": None, "is_disabled": None, "password": new}, actor)
 
     def tokens(self) -> list[Json]:
         with self.database.transaction() as transaction:
-            return [dict(row) for row in transaction.all("list_tokens")]
+            return [token_of(row) for row in transaction.all("list_tokens")]
 
     def add_token(self, name: str, role: str, actor: Actor) -> str:
         """Make a token and return its secret, which is kept nowhere."""
@@ -145,6 +147,12 @@ class Registry:
         return [
             {**row, "detail": json.loads(row["detail"]) if row["detail"] else None} for row in rows
         ]
+
+
+def token_of(row: Row) -> Json:
+    """Read a row of tokens; what a calendar link shows is in the audit of its making."""
+    made = {key: value for key, value in row.items() if key != "made"}
+    return {**made, "shows": shown_words(row["role"], json.loads(row["made"] or "{}"))}
 
 
 def _require_shown(transaction: Transaction, shown: Shown) -> None:

@@ -29,7 +29,8 @@ RoleOption = Annotated[TokenRole, typer.Option(help="what it may do; calendar: a
 Instance = Annotated[str | None, typer.Option(help="the calendar of this instance alone")]
 Application = Annotated[str | None, typer.Option(help="the calendar of this application alone")]
 _LIST = (
-    Column("name", "name"), Column("role", "role"), Column("created_by", "by"),
+    Column("name", "name"), Column("role", "role"), Column("shows", "shows"),
+    Column("created_by", "by"),
     Column("created_at", "made"), Column("last_used_at", "last used"),
 )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field, model_validator
 
 from application_manager.api.asks import Body
@@ -101,9 +101,12 @@ def delete_user(name: Name, parts: PartsDep, actor: Admin) -> dict[str, Any]:
 
 
 @router.post("/me/password")
-def change_password(given: NewPassword, parts: PartsDep, actor: Viewer) -> dict[str, Any]:
-    """Change one's own password; all sessions end."""
-    parts.registry.change_password(actor, given.old, given.new)
+def change_password(
+    given: NewPassword, request: Request, parts: PartsDep, actor: Viewer
+) -> dict[str, Any]:
+    """Change one's own password; all sessions end. Guesses at the old one wait as at a login."""
+    address = request.client.host if request.client else "unknown"
+    parts.registry.change_password(actor, given.old, given.new, address)
     return {"name": actor.name}
 
 

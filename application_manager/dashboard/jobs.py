@@ -20,6 +20,7 @@ from application_manager.dashboard.render import View, page, view_of
 from application_manager.ledger import NoSuchJobError
 from application_manager.newest import Narrow, newest_jobs
 from common.db import Row, Transaction
+from common.job_words import STATES, reason_words
 from common.jobs import TERMINAL, JobState
 
 Json = dict[str, Any]
@@ -43,6 +44,9 @@ CHIPS = (
     ("missed", "Missed", "missed", "miss"), ("skipped", "Skipped, cancelled", "skipped", "quiet"),
     ("done", "Done", "succeeded", "good"),
 )  # fmt: skip
+
+_HELD = {JobState.WAITING, JobState.QUEUED}
+"""States that ask for a word even where no reason is written down yet."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -139,7 +143,8 @@ def ran_s(row: Row, now: datetime) -> float | None:
 
 def why(row: Row) -> str:
     """Say in one line why a job is as it is."""
-    parts = [words.reason_words(row.get("reason"))]
+    reason, state = row.get("reason"), row["state"]
+    parts = [reason_words(reason, state) if reason or state not in _HELD else STATES[state]]
     code = row.get("exit_code")
     if code and row["state"] == JobState.FAILED:
         parts.append(f"exit code {code}")

@@ -13,6 +13,7 @@ from application_manager.api.parts import PartsDep
 from application_manager.dashboard.render import page, view_of
 from application_manager.domain.access import ROLE_NAMES
 from application_manager.newest import pattern_of
+from application_manager.registry import token_of
 
 Json = dict[str, Any]
 PAGE = 100
@@ -48,7 +49,7 @@ def users_page(request: Request, parts: PartsDep, actor: Admin) -> HTMLResponse:
     view = view_of(request, parts, actor)
     with parts.screens.transaction() as transaction:
         users = transaction.all("list_users")
-        tokens = transaction.all("list_tokens")
+        tokens = [token_of(row) for row in transaction.all("list_tokens")]
     return page(view, "users.html", users=users, tokens=tokens, roles=ROLE_NAMES)
 
 

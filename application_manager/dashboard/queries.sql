@@ -184,8 +184,11 @@ ORDER BY audit_id DESC LIMIT %(limit)s;
 SELECT name, role, is_disabled, created_at FROM rota_app.users ORDER BY name;
 
 -- name: list_tokens
--- API tokens, never the secret itself.
-SELECT token_id, name, role, created_by, created_at, last_used_at FROM rota_app.tokens ORDER BY name;
+-- API tokens, never the secret itself; what each was made with is in the audit.
+SELECT t.token_id, t.name, t.role, t.created_by, t.created_at, t.last_used_at,
+       (SELECT a.detail FROM rota_app.audit AS a WHERE a.target = t.name AND a.action = 'token.add'
+        ORDER BY a.audit_id DESC LIMIT 1) AS made
+FROM rota_app.tokens AS t ORDER BY t.name;
 
 -- name: all_channels
 -- Whom to tell of whatever instance.

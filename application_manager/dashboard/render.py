@@ -22,6 +22,7 @@ from application_manager.api.parts import Parts
 from application_manager.dashboard import times, words
 from application_manager.dashboard.times import ZoneChoice, zone_choice
 from application_manager.domain.access import Actor
+from common.job_words import reason_words
 
 ROOM = Path(__file__).parent
 STATIC = ROOM / "static"
@@ -121,7 +122,7 @@ def environment() -> Environment:
         instance_look=words.instance_look,
     )  # fmt: skip
     made.filters.update(
-        reason=words.reason_words, exit=words.exit_words, span=words.span_words,
+        reason=reason_words, exit=words.exit_words, span=words.span_words,
         bytes=words.bytes_words, late=words.late_words, percent=percent, pretty=pretty,
     )  # fmt: skip
     return made

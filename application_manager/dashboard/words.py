@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 
-from common.jobs import JobState, Reason
+from common.job_words import STATES
+from common.jobs import JobState
 from common.messages import NodeState
 from common.schedule import InstanceSpec, Recurrence
 
@@ -25,22 +27,22 @@ class Look:
 
 S = JobState
 JOB_LOOKS: Mapping[str, Look] = {
-    S.PLANNED: Look("planned", "planned", "plan", "not due yet"),
-    S.WAITING: Look("waiting", "waiting", "wait", "waits for the jobs it depends on"),
-    S.QUEUED: Look("queued", "queued", "wait", "due; waits for a node or for the job before it"),
-    S.STARTING: Look("starting", "starting", "run", "placed; its container is being made"),
-    S.RUNNING: Look("running", "running", "run", "its container runs"),
-    S.STOPPING: Look("stopping", "stopping", "warn", "told to stop; its end is not confirmed yet"),
-    S.UNKNOWN: Look("unknown", "unknown", "warn", "its node is silent"),
-    S.SUCCEEDED: Look("succeeded", "succeeded", "good", "ended by itself with exit code 0"),
-    S.FAILED: Look("failed", "failed", "bad", "ended with an error"),
-    S.TIMED_OUT: Look("timed out", "timed-out", "bad", "stopped at its timeout"),
-    S.ENDED: Look("ended", "ended", "done", "stopped at its stop time, as planned"),
-    S.CANCELLED: Look("cancelled", "cancelled", "quiet", "stopped by a person or replaced"),
-    S.MISSED: Look("missed", "missed", "miss", "was due and did not start"),
-    S.SKIPPED: Look("skipped", "skipped", "quiet", "was due and was left out on purpose"),
-    S.UPSTREAM_FAILED: Look("upstream failed", "upstream", "bad", "a job it depends on failed"),
-    S.LOST: Look("lost", "lost", "bad", "its node was lost while it ran"),
+    S.PLANNED: Look("planned", "planned", "plan", STATES[S.PLANNED]),
+    S.WAITING: Look("waiting", "waiting", "wait", STATES[S.WAITING]),
+    S.QUEUED: Look("queued", "queued", "wait", STATES[S.QUEUED]),
+    S.STARTING: Look("starting", "starting", "run", STATES[S.STARTING]),
+    S.RUNNING: Look("running", "running", "run", STATES[S.RUNNING]),
+    S.STOPPING: Look("stopping", "stopping", "warn", STATES[S.STOPPING]),
+    S.UNKNOWN: Look("unknown", "unknown", "warn", STATES[S.UNKNOWN]),
+    S.SUCCEEDED: Look("succeeded", "succeeded", "good", STATES[S.SUCCEEDED]),
+    S.FAILED: Look("failed", "failed", "bad", STATES[S.FAILED]),
+    S.TIMED_OUT: Look("timed out", "timed-out", "bad", STATES[S.TIMED_OUT]),
+    S.ENDED: Look("ended", "ended", "done", STATES[S.ENDED]),
+    S.CANCELLED: Look("cancelled", "cancelled", "quiet", STATES[S.CANCELLED]),
+    S.MISSED: Look("missed", "missed", "miss", STATES[S.MISSED]),
+    S.SKIPPED: Look("skipped", "skipped", "quiet", STATES[S.SKIPPED]),
+    S.UPSTREAM_FAILED: Look("upstream failed", "upstream", "bad", STATES[S.UPSTREAM_FAILED]),
+    S.LOST: Look("lost", "lost", "bad", STATES[S.LOST]),
 }
 N = NodeState
 NODE_LOOKS: Mapping[str, Look] = {
@@ -57,26 +59,6 @@ INSTANCE_LOOKS: Mapping[str, Look] = {
 }
 _UNKNOWN_LOOK = Look("?", "unknown", "quiet", "a state that this screen does not know")
 
-REASONS: Mapping[str, str] = {
-    Reason.DOWNTIME: "the scheduler was down when it was due",
-    Reason.START_DEADLINE: "it could not start before its start deadline",
-    Reason.WINDOW_CLOSED: "its window closed before it could start",
-    Reason.OVERLAP: "the job before it was still running",
-    Reason.PAUSED: "the instance is paused",
-    Reason.DEP_FAILED: "a job it depends on did not end as needed",
-    Reason.DEP_TIMEOUT: "the jobs it depends on took too long",
-    Reason.NO_NODE: "no node fits",
-    Reason.PULL_FAILED: "the image could not be fetched",
-    Reason.EXIT_CODE: "its process ended with an error",
-    Reason.OOM: "it used more memory than it may",
-    Reason.END_TIME: "the end of its window",
-    Reason.DURATION: "its duration was over",
-    Reason.TIMEOUT: "it ran longer than its timeout",
-    Reason.REPLACED: "a newer job took its place",
-    Reason.USER: "a person asked for it",
-    Reason.NODE_LOST: "its node was lost",
-    Reason.KILL_FAILED: "it could not be stopped",
-}
 _EXITS = {
     0: "success",
     1: "a general error",
@@ -107,10 +89,6 @@ def node_look(state: str) -> Look:
 
 def instance_look(state: str) -> Look:
     return INSTANCE_LOOKS.get(state, _UNKNOWN_LOOK)
-
-
-def reason_words(reason: str | None) -> str:
-    return REASONS.get(reason, reason) if reason else ""
 
 
 def exit_words(code: int | None) -> str:
@@ -186,7 +164,21 @@ def _form_words(when: Recurrence) -> str:
         return f"daily at {when.start_time:%H:%M}"
     if when.form == "window":
         return f"every {_step_words(when)} from {when.start_time:%H:%M} to {_end_words(when)}"
-    return f"cron {when.cron}"
+    return _cron_words(str(when.cron))
+
+
+def _cron_words(cron: str) -> str:
+    """Say the plainest patterns in words, with the cron beside them; others as they are written."""
+    minute, hour, *rest = [*cron.split(), "", ""]
+    plain = re.fullmatch(r"\d+", minute) is not None and rest[:3] == ["*", "*", "*"]
+    step = re.fullmatch(r"\*/(\d+)", hour)
+    if plain and step and 24 % int(step[1]) == 0:
+        return f"every {step[1]} h at :{int(minute):02d} (cron {cron})"
+    if plain and hour == "*":
+        return f"hourly at :{int(minute):02d} (cron {cron})"
+    if plain and hour.isdigit():
+        return f"daily at {int(hour):02d}:{int(minute):02d} (cron {cron})"
+    return f"cron {cron}"
 
 
 def _step_words(when: Recurrence) -> str:

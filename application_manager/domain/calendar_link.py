@@ -6,9 +6,10 @@ one instance cannot make it that of another, and no column is needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from common.schedule import InstanceSpec
 
@@ -39,6 +40,14 @@ class Shown:
             spec for spec in specs
             if self.instance in (None, spec.id) and self.application in (None, spec.app)
         ]  # fmt: skip
+
+
+def shown_words(role: str, made: Mapping[str, Any]) -> str | None:
+    """Say what a link shows, from what it was made with; None of a token that is none."""
+    if role != CALENDAR:
+        return None
+    kinds = [f"{kind} {made[kind]}" for kind in ("instance", "application") if made.get(kind)]
+    return kinds[0] if kinds else "all instances"
 
 
 def shown_of(secret: str) -> Shown:

@@ -375,6 +375,49 @@ def test_a_calendar_link_is_made_shown_once_and_opens_its_calendar(visit: Visit)
     expect(page.locator("body")).not_to_contain_text("calendar/instance.")
 
 
+def test_ones_own_password_is_changed_and_only_the_new_one_logs_in(
+    shown: Dashboard, chromium: Browser
+) -> None:
+    old, new = "the first password 1", "the second password 2"
+    call(shown, "/users", {"name": "paula", "password": old, "role": "viewer"})
+    with browsers.visit(chromium, shown.url) as opened:
+        opened.log_in("paula", old)
+        page = opened.go("/jobs")
+        page.get_by_role("button", name="Change your password").click()
+        dialog = page.locator("#own-password")
+        dialog.locator("[name=old]").fill(old)
+        dialog.locator("[name=new]").fill(new)
+        dialog.locator("[data-same]").fill(new)
+        dialog.get_by_role("button", name="Change it").click()
+        page.wait_for_url(re.compile("/login"))
+        assert opened.errors == []
+        opened.log_in("paula", old)
+        expect(page.get_by_role("alert")).to_contain_text("wrong")
+        opened.log_in("paula", new)
+        page.wait_for_url(shown.url + "/")
+
+
+def test_a_channel_is_added_tested_and_removed_by_hand(shown: Dashboard, visit: Visit) -> None:
+    page = visit.go("/notices")
+    expect(page.locator(".note")).to_contain_text("pager does not take its notices")
+    page.click("button:has-text('Add a channel')")
+    dialog = page.locator("#new-channel")
+    dialog.locator("[name=name]").fill("night")
+    dialog.locator("[name=mail]").fill("night@example.org")
+    dialog.get_by_label("late").check()
+    assert visit.violations() == []
+    dialog.get_by_role("button", name="Add").click()
+    row = page.locator("tr", has_text="night").first
+    expect(row).to_contain_text("failed, missed, late")
+    row.get_by_role("button", name="Test").click()
+    expect(page.locator(".toast")).to_contain_text("asked for")
+    expect(row).to_contain_text("given up", timeout=30_000)
+    expect(page.locator(".note", has_text="night")).to_contain_text("no mail server is set")
+    row.get_by_role("button", name="Remove").click()
+    confirm(page, "Remove")
+    expect(page.locator("tr", has_text="every instance")).to_have_count(2)
+
+
 def test_a_stopped_server_makes_the_page_stale_and_its_return_makes_it_live(
     shown: Dashboard, visit: Visit
 ) -> None:

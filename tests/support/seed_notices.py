@@ -16,7 +16,7 @@ CHANNELS = (
     {"name": "ops", "url": OPS, "kinds": ["failed", "missed", "late"], "actor": "priya"},
     {"name": "pager", "url": PAGER, "kinds": ["failed"], "actor": "amara"},
 )
-NEWEST = 60
+NEWEST, SILENT = 60, 4
 _KINDS = {"FAILED": "failed", "TIMED_OUT": "failed", "UPSTREAM_FAILED": "failed", "MISSED": "missed"}
 
 
@@ -26,13 +26,14 @@ def channels(now: datetime) -> list[Json]:
 
 
 def notices(jobs: Sequence[Mapping[str, Any]], now: datetime) -> list[Json]:
-    """Tell of the newest jobs that went wrong; the pager has been silent for an hour."""
+    """Tell of the newest jobs that went wrong; the pager has been silent since the last few."""
     wrong = sorted((job for job in jobs if job["state"] in _KINDS and job["ended_at"]),
                    key=lambda job: job["ended_at"])[-NEWEST:]  # fmt: skip
-    return [row for number, job in enumerate(wrong, 1) for row in _of_job(number, job, now)]
+    return [row for number, job in enumerate(wrong, 1)
+            for row in _of_job(number, job, None if number <= len(wrong) - SILENT else now)]  # fmt: skip
 
 
-def _of_job(number: int, job: Mapping[str, Any], now: datetime) -> Iterator[Json]:
+def _of_job(number: int, job: Mapping[str, Any], silent_at: datetime | None) -> Iterator[Json]:
     kind = _KINDS[job["state"]]
     row = {"event_id": -number, "job_id": job["job_id"], "kind": kind, "body": "{}", "tries": 1,
            "state": "sent", "error": None, "created_at": job["ended_at"],
@@ -41,11 +42,9 @@ def _of_job(number: int, job: Mapping[str, Any], now: datetime) -> Iterator[Json
     if job["instance_id"].endswith("-backup"):
         yield {**row, "channel": "mail", "source": "", "url": f"mailto:{MAIL}"}
     if kind == "failed":
-        silent = {"state": "waiting", "tries": 5, "error": "ConnectTimeout: timed out",
-                  "next_try_at": now + timedelta(minutes=25)}  # fmt: skip
-        is_late = job["ended_at"] > now - timedelta(hours=1)
-        yield {**row, "channel": "webhook", "source": "pager", "url": PAGER,
-               **(silent if is_late else {})}  # fmt: skip
+        waits = {"state": "waiting", "tries": 5, "error": "ConnectTimeout: timed out",
+                 "next_try_at": silent_at + timedelta(minutes=25)} if silent_at else {}  # fmt: skip
+        yield {**row, "channel": "webhook", "source": "pager", "url": PAGER, **waits}
 
 
 SQL = """

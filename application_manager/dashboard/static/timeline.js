@@ -61,7 +61,8 @@ class Timeline {
 
   resize() {
     const width = this.frame.clientWidth;
-    const roomBelow = Math.max(220, innerHeight - this.frame.getBoundingClientRect().top - scrollY - CURVE_H - 70);
+    const legend = document.querySelector(".tl-legend")?.offsetHeight || 0;
+    const roomBelow = Math.max(220, innerHeight - this.frame.getBoundingClientRect().top - scrollY - CURVE_H - legend - 62);
     const full = AXIS_H + Math.max(4, this.rows.length) * this.rowH;
     this.height = Math.min(full, roomBelow);
     this.scroll.style.height = `${this.height}px`;

@@ -407,7 +407,12 @@ function fit(pen, text, width) {
   let high = text.length;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (pen.measureText(`${text.slice(0, middle)}…`).width <= width) low = middle; else high = middle - 1;
+    if (pen.measureText(shortened(text, middle)).width <= width) low = middle; else high = middle - 1;
   }
-  return `${text.slice(0, low)}…`;
+  return shortened(text, low);
+}
+
+// what tells instances of one place apart stands at the end of their names
+function shortened(text, kept) {
+  return `${text.slice(0, kept >> 1)}…${text.slice(text.length - kept + (kept >> 1))}`;
 }

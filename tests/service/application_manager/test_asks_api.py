@@ -92,6 +92,14 @@ def test_a_backfill_is_bounded(world: World) -> None:
     assert (answer.status_code, requests(world)) == (409, [])
 
 
+def test_a_backfill_is_of_the_past(world: World) -> None:
+    for until, status in [("2026-03-02T12:00:00Z", 202), ("2026-03-02T12:00:01Z", 409)]:
+        span = {"after": "2026-03-02T11:58:30Z", "until": until}
+        for preview in (True, False):
+            asked = {**span, "preview": preview}
+            assert world.call("POST", "/schedules/a/backfill", asked).status_code == status, asked
+
+
 def test_a_pause_needs_a_reason_and_is_shown_with_it(world: World) -> None:
     assert world.call("POST", "/schedules/a/pause", {"reason": ""}).status_code == 422
     world.call("POST", "/schedules/a/pause", {"reason": "boiler is mended"})

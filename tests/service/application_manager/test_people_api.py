@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.service.application_manager.bench import NOON, PASSWORD, World, schedule_file
@@ -84,6 +86,32 @@ def test_ones_own_password_is_changed_knowing_the_old(world: World) -> None:
     assert world.client.post("/api/v1/me/password", json=change, headers=headers).status_code == 200
     assert world.client.get("/api/v1/me").status_code == 401
     assert log_in(world, "admin", LONG) == 200
+
+
+def test_guesses_at_ones_own_password_wait_as_those_of_a_login_do(world: World) -> None:
+    csrf = world.client.post("/api/v1/login", json={"name": "admin", "password": PASSWORD}).json()
+    headers = {"x-csrf-token": csrf["csrf_token"]}
+
+    def change(old: str) -> int:
+        body = {"old": old, "new": LONG}
+        return world.client.post("/api/v1/me/password", json=body, headers=headers).status_code
+
+    assert [change(f"guess {n}") for n in range(5)] == [401, 401, 401, 401, 429]
+    assert change(PASSWORD) == 429, "not even the right one is looked at"
+    world.clock.advance(timedelta(seconds=2))
+    assert change(PASSWORD) == 200
+    refused = [e for e in world.get("/audit")["items"] if e["action"] == "password.refused"]
+    assert [e["actor"] for e in refused] == ["admin"] * 4
+    assert log_in(world, "admin", LONG) == 200, "what was right forgets the failures"
+
+
+def test_the_list_of_tokens_tells_what_a_calendar_link_shows(world: World) -> None:
+    world.apply(schedule_file("a"))
+    for name, more in {"one": {"instance": "a"}, "whole": {}}.items():
+        world.call("POST", "/tokens", {"name": name, "role": "calendar", **more})
+    token_of(world, "viewer")
+    shown = {token["name"]: token["shows"] for token in world.get("/tokens")["items"]}
+    assert shown == {"initial": None, "one": "instance a", "whole": "all instances", "t-viewer": None}
 
 
 @pytest.mark.parametrize(("method", "body"), [

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from application_manager.dashboard import times, words
+from common.job_words import REASONS
 from common.jobs import JobState, Reason
 from common.schedule import load
 
@@ -20,7 +21,7 @@ def spec_of(schedule: str):
 
 def test_every_state_and_reason_has_words():
     assert set(words.JOB_LOOKS) == set(JobState)
-    assert set(words.REASONS) == set(Reason)
+    assert set(REASONS) == set(Reason)
     assert len({(look.word, look.icon) for look in words.JOB_LOOKS.values()}) == len(JobState)
 
 
@@ -47,7 +48,11 @@ def test_exit_codes_in_words(code, said):
     ('{start_time: "08:00", end_time: "18:00", days: [mon-fri], interval: 30m, duration: 5m}',
      "every 30 min from 08:00 to 18:00, Mon-Fri, for 5 min"),
     ('{start_time: "00:00", end_time: "24:00", interval: 30s}', "every 30 s from 00:00 to 24:00"),
-    ('{cron: "0 */2 * * *"}', "cron 0 */2 * * *"),
+    ('{cron: "0 */2 * * *"}', "every 2 h at :00 (cron 0 */2 * * *)"),
+    ('{cron: "5 * * * *"}', "hourly at :05 (cron 5 * * * *)"),
+    ('{cron: "30 6 * * *"}', "daily at 06:30 (cron 30 6 * * *)"),
+    ('{cron: "30 6 * * mon"}', "cron 30 6 * * mon"), ('{cron: "0 */5 * * *"}', "cron 0 */5 * * *"),
+    ('{cron: "@hourly"}', "cron @hourly"),
     ('{start_time: "07:30", days: [sat, sun]}', "daily at 07:30, Sat, Sun"),
     ('{start: "2026-03-01T08:00", interval: 1d}', "every day from 2026-03-01 08:00"),
     ('{start: "2026-03-01T08:00", interval: 2mo}', "every 2 months from 2026-03-01 08:00"),
