@@ -21,7 +21,9 @@ from platform_initializer.domain.services import (
     CLIENT_FOLDER,
     HEALTH_PORTS,
     KAFKA_PORT,
+    MAIL_PASSWORD,
     MAP,
+    SECRETS,
     Place,
     Site,
     container_of,
@@ -41,7 +43,11 @@ HEADER = """\
 #   make images                              builds the images named here
 #   rota platform render secrets secrets     generates the passwords this file names
 #   docker compose up --wait
+#
+# Notices by mail: write ROTA_MAIL_HOST and ROTA_MAIL_FROM into a file .env beside this one; where the
+# server needs a login ROTA_MAIL_USER, too, and the password into secrets/mail_password.txt.
 """
+_MAIL = ("HOST", "PORT", "FROM", "TLS", "USER")
 _READY = (
     "import socket; s = socket.create_connection(('127.0.0.1', {port}), 3); "
     "s.sendall(b'GET /readyz HTTP/1.0\\r\\n\\r\\n'); "
@@ -60,10 +66,12 @@ def compose_text() -> str:
     }
     for name in (*SERVICES, "client"):
         services[name] = _service(container_of(name, site, place))
+    _add_mail(services["application_manager"])
     whole = {
         "name": "rota",
         "services": services,
-        "secrets": {name: {"file": f"{FOLDER}/{name}.txt"} for name in _secret_names()},
+        "secrets": {name: {"file": f"{FOLDER}/{name}.txt"}
+                    for name in sorted([*_secret_names(), MAIL_PASSWORD])},
         "configs": {"machines": {"file": f"{FOLDER}/{MACHINES}"}},
         "volumes": {"rota-kafka": None, "rota-mysql": None, "rota-client": None},
     }
@@ -81,6 +89,8 @@ def write_secrets(folder: Path) -> list[str]:
     contents = {f"{name}.txt": store.text(name) for name in _secret_names()}
     here = {"name": NODE, "address": ADDRESS, "local": True}
     contents[MACHINES] = json.dumps({"platform": "rota", "machines": [here]}) + "\n"
+    mail = folder / f"{MAIL_PASSWORD}.txt"  # its owner's to fill; empty: no login
+    contents[mail.name] = mail.read_text(encoding="utf-8") if mail.is_file() else ""
     for name, text in contents.items():
         path = folder / name
         if path.is_dir():
@@ -111,6 +121,14 @@ def _service(spec: ContainerSpec) -> dict[str, Any]:
         done = {"condition": "service_completed_successfully"}
         described["depends_on"] = {"migrations": done, "topics": done}
     return described
+
+
+def _add_mail(described: dict[str, Any]) -> None:
+    """Let a person's .env name the mail server; an empty setting counts as absent."""
+    settings = {f"ROTA_MAIL_{key}": f"${{ROTA_MAIL_{key}:-}}" for key in _MAIL}
+    settings["ROTA_MAIL_PASSWORD_FILE"] = f"{SECRETS}/{MAIL_PASSWORD}"
+    described["environment"] = dict(sorted({**described["environment"], **settings}.items()))
+    described["secrets"].append({"source": MAIL_PASSWORD, "target": MAIL_PASSWORD})
 
 
 def _task(spec: ContainerSpec, store: str) -> dict[str, Any]:
