@@ -44,8 +44,8 @@ HEADER = """\
 #   rota platform render secrets secrets     generates the passwords this file names
 #   docker compose up --wait
 #
-# Notices by mail: write ROTA_MAIL_HOST and ROTA_MAIL_FROM into a file .env beside this one; where the
-# server needs a login ROTA_MAIL_USER, too, and the password into secrets/mail_password.txt.
+# Notices by mail: write ROTA_MAIL_HOST and ROTA_MAIL_FROM into a file .env beside this one; where
+# the server needs a login ROTA_MAIL_USER, too, and the password into secrets/mail_password.txt.
 """
 _MAIL = ("HOST", "PORT", "FROM", "TLS", "USER")
 _READY = (
