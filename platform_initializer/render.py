@@ -15,7 +15,7 @@ import yaml
 
 from common.clock import SystemClock
 from common.errors import ConfigError
-from platform_initializer.domain.container import ContainerSpec
+from platform_initializer.domain.container import SECRETS, ContainerSpec
 from platform_initializer.domain.description import HTTP_PORT, SERVICES
 from platform_initializer.domain.services import (
     CLIENT_FOLDER,
@@ -23,7 +23,6 @@ from platform_initializer.domain.services import (
     KAFKA_PORT,
     MAIL_PASSWORD,
     MAP,
-    SECRETS,
     Place,
     Site,
     container_of,
