@@ -28,7 +28,8 @@ def check_may_leave(description: Description, door: SshDoor, name: str) -> None:
     gathered.close()
     if silent := [failure for failure in gathered.failures if failure.machine == name]:
         raise MachineError(silent[0])
-    stores = [store for store in STORES if store in gathered.facts[name].containers]
+    there = gathered.facts[name].containers if name in gathered.facts else {}
+    stores = [store for store in STORES if store in there]
     if stores := _without_a_spare_broker(description, name, stores, gathered):
         raise MachineError(Failure(
             name, "removing the machine", f"the data of {' and '.join(stores)} is there",

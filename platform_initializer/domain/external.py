@@ -21,6 +21,7 @@ DATABASE_NEEDS = frozenset({
     "GRANT OPTION",
 })  # fmt: skip
 SERVER_NEEDS = frozenset({"CREATE USER"})
+USERS_NEEDS = frozenset({"SELECT"})  # `SHOW GRANTS` of another user reads there
 _SHOWN = re.compile(r"GRANT (?P<rights>.+?) ON (?P<scope>\S+) TO \S+(?P<more>.*)", re.IGNORECASE)
 
 
@@ -57,6 +58,7 @@ def missing_on_server(user: str, grants: Sequence[str]) -> list[str]:
     if any(" ON " not in grant for grant in grants):
         return []
     found = _lacking(user, "*.*", SERVER_NEEDS, shown)
+    found += _lacking(user, "`mysql`.*", USERS_NEEDS, shown)
     for database in DATABASES:
         found += _lacking(user, f"`{database}`.*", DATABASE_NEEDS, shown)
     return found
@@ -74,8 +76,10 @@ def _lacking(
         return []
     option = " WITH GRANT OPTION" if "GRANT OPTION" in lacking else ""
     rights = ", ".join(sorted(lacking - {"GRANT OPTION"})) or "USAGE"
-    given = f"GRANT {rights} ON {scope} TO '{user}'{option}"
-    return [f"{user} lacks {', '.join(sorted(lacking))} on {scope} ({given})"]
+    told = ", ".join(sorted(lacking))
+    if lacking == DATABASE_NEEDS:
+        told, rights = "all rights", "ALL"
+    return [f"{user} lacks {told} on {scope} (GRANT {rights} ON {scope} TO '{user}'{option})"]
 
 
 def _shown(grants: Sequence[str]) -> Iterator[tuple[str, set[str]]]:

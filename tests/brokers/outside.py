@@ -31,6 +31,7 @@ from tests.support import servers
 
 GRANTS = (
     "GRANT CREATE USER ON *.* TO 'dba'@'%'",
+    "GRANT SELECT ON `mysql`.* TO 'dba'@'%'",
     "GRANT ALL PRIVILEGES ON `rota\\_%`.* TO 'dba'@'%' WITH GRANT OPTION",
 )
 OPERATIONS = (ACLOperation.DESCRIBE, ACLOperation.CREATE, ACLOperation.ALTER)
