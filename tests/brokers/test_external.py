@@ -43,7 +43,7 @@ def found_by_doctor(operator, code):
 
 
 def test_the_password_is_asked_for_once_and_comes_by_stdin(operator, theirs):
-    assert "rota platform secrets external kafka < FILE" in operator.ops("up", code=3, timeout=600)
+    assert "rota platform secrets external mysql < FILE" in operator.ops("up", code=3, timeout=600)
     for store in ("kafka", "mysql"):
         operator.rota("platform", "secrets", "external", store, "-f", str(operator.file),
                       stdin=theirs.password + "\n")
