@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from common.db import Row, Transaction
@@ -22,6 +22,9 @@ from scheduler.firing import Firer, When
 from scheduler.following import Made
 from scheduler.ledger import live_jobs_of
 from scheduler.store import schedule_from_app, state_of
+
+NEWS = timedelta(days=1)
+"""An instance never seen before is settled from this long ago: a ledger that was lost stays so."""
 
 _REMOVED = "removed"
 
@@ -55,7 +58,7 @@ class Settling:
         for name, due in take_back(self.ending, self.firer.outbox, before).items():
             before[name] = replace(before[name], next_due=due)
         live = live_jobs_of(transaction, sorted(before))
-        passed = _passed(transaction, before, changed)
+        passed = self._passed(before, changed)
         settled = Settled()
         for row in changed:
             name = row["instance_id"]
@@ -67,6 +70,30 @@ class Settling:
             transaction.execute("clear_dependencies", children=sorted(before))
         _keep_passed(transaction, [row for rows in passed.values() for row in rows])
         return settled
+
+    def _passed(
+        self, before: Mapping[str, Schedule], changed: Sequence[Row]
+    ) -> dict[str, list[Row]]:
+        """Read the versions that came and went unseen, of each instance oldest first."""
+        last = {row["instance_id"]: row for row in changed}
+
+        def is_unseen(row: Row) -> bool:
+            known, newest = before.get(row["instance_id"]), last[row["instance_id"]]["version"]
+            if known is None:
+                return bool(row["version"] < newest and row["applied_at"] > self.ending.now - NEWS)
+            return bool(known.version < row["version"] < newest)
+
+        seen = {name: schedule.version for name, schedule in before.items()}
+        skipping = [n for n, row in last.items() if row["version"] > seen.get(n, 0) + 1]
+        if not skipping:
+            return {}
+        rows = self.ending.transaction.all("app_versions", instances=sorted(skipping))
+        between = [
+            _as_instance(row, last[row["instance_id"]], before.get(row["instance_id"]))
+            for row in rows
+            if is_unseen(row)
+        ]
+        return {name: list(of) for name, of in groupby(between, lambda row: row["instance_id"])}
 
     def _settle(
         self, settled: Settled, known: Schedule | None, rows: Sequence[Row],
@@ -112,24 +139,6 @@ def next_due_of(
     if known is not None and known.version == fresh.version and known.state != DELETED:
         return settled_to
     return fresh.calendar.next_due(fresh.applied_at)
-
-
-def _passed(
-    transaction: Transaction, before: Mapping[str, Schedule], changed: Sequence[Row]
-) -> dict[str, list[Row]]:
-    """Read the versions that came and went unseen, of each instance oldest first."""
-    seen = {name: schedule.version for name, schedule in before.items()}
-    last = {row["instance_id"]: row for row in changed}
-    skipping = [n for n, row in last.items() if row["version"] > seen.get(n, 0) + 1]
-    if not skipping:
-        return {}
-    rows = transaction.all("app_versions", instances=sorted(skipping))
-    between = [
-        _as_instance(row, last[row["instance_id"]], before.get(row["instance_id"]))
-        for row in rows
-        if seen.get(row["instance_id"], 0) < row["version"] < last[row["instance_id"]]["version"]
-    ]
-    return {name: list(some) for name, some in groupby(between, lambda row: row["instance_id"])}
 
 
 def _as_instance(row: Row, now: Row, before: Schedule | None) -> Row:

@@ -54,6 +54,16 @@ def test_of_a_version_not_known_at_all_the_first_ones_count_too(world: World) ->
     assert rows(world) == [(1, 10), (2, 20)]
 
 
+def test_of_an_instance_never_seen_the_far_past_is_left_alone(world: World) -> None:
+    edit(world, every(10, 10, misfire="all", overlap="allow"), 1)
+    let_pass(world, 2 * 86400)
+    edit(world, every(10, 20, misfire="all", overlap="allow"), 2)
+    let_pass(world, 10)
+    world.intake.scan()
+    world.tick()
+    assert {job["version"] for job in world.jobs()} == {2}
+
+
 @pytest.mark.parametrize("is_there", [True, False])
 def test_what_was_removed_for_a_while_was_not_due_then(world: World, is_there: bool) -> None:
     body = every(10, 10, misfire="all", overlap="allow")

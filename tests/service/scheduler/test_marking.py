@@ -1,0 +1,54 @@
+"""Which starts are marked as sent, and when: what changed its state needs no mark."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from common.messages import DeploymentState as D
+from scheduler.outbox import MARK_AFTER_S
+from tests.service.scheduler.test_firing import EVERY_10, FIRST
+from tests.support.scheduler_world import World
+
+
+@pytest.fixture
+def sent(world: World) -> World:
+    """A start that Kafka has, sent by the outbox's own thread."""
+    world.scheduler.on_fired = lambda: None
+    world.apply(EVERY_10.replace("}}", "}, retries: 1}"))
+    world.pass_time(10)
+    world.scheduler.outbox.send_queued()
+    assert [start.job_id for start in world.commands()] == [FIRST]
+    return world
+
+
+def is_marked(world: World) -> bool:
+    (job,) = world.jobs()
+    return bool(job["is_published"])
+
+
+def test_a_start_is_marked_when_its_job_has_not_changed_for_a_while(sent: World) -> None:
+    sent.scheduler.outbox.sweep()
+    assert not is_marked(sent)
+    sent.clock.advance(timedelta(seconds=MARK_AFTER_S))
+    sent.scheduler.outbox.sweep()
+    assert is_marked(sent)
+    assert len(sent.commands()) == 1
+
+
+def test_a_second_attempt_is_sent_though_the_first_has_no_mark_yet(
+    sent: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.outbox.MARK_AFTER_S", 86400.0)
+    sent.report(FIRST, D.RUNNING)
+    sent.report(FIRST, D.FAILED)
+    (job,) = sent.jobs()
+    sent.clock.set(job["not_before"])
+    sent.scheduler.outbox.sweep()
+    assert [start.attempt for start in sent.commands()] == [1, 2]
+
+
+def test_all_that_is_known_is_marked_when_the_scheduler_leaves(sent: World) -> None:
+    sent.scheduler.leave()
+    assert is_marked(sent)
