@@ -24,7 +24,8 @@ from platform_initializer.world import World
 REPOSITORY = Path(__file__).resolve().parents[1]
 VENV = REPOSITORY / ".build" / "ansible"
 ANSIBLE = "ansible-core==2.19.14"
-PYTHON = "apt-get -q update && apt-get -q install -y --no-install-recommends python3 python3-apt"
+_INSTALL = "apt-get -q install -y --no-install-recommends python3 python3-apt"
+PYTHON = f"{_INSTALL} || {{ apt-get -q update && {_INSTALL}; }}"
 SETTINGS = {
     "ANSIBLE_PIPELINING": "True", "ANSIBLE_FORKS": "30", "ANSIBLE_HOST_KEY_CHECKING": "False",
     "ANSIBLE_SSH_ARGS": "-C -o ControlMaster=auto -o ControlPersist=60s"
