@@ -141,7 +141,7 @@ def test_the_feed_is_an_icalendar_with_an_event_for_each_due_time():
         "DTSTART:20260302T120000Z", "DTSTART:20260302T180000Z"]  # fmt: skip
     assert lines.count("SUMMARY:a") == 2
     assert all(len(line.encode()) <= 75 for line in lines)
-    assert r"DESCRIPTION:cron 0 */6 * * *\, for 10 min (UTC)" in lines
+    assert r"DESCRIPTION:every 6 h at :00 (cron 0 */6 * * *)\, for 10 min (UTC)" in lines
 
 
 def test_a_feed_is_bounded_soonest_first_and_names_events_as_their_jobs():
