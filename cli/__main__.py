@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import StrEnum
 from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from cli.errors import CliError, ExitCode, print_error
+from cli.ending import Root, run
 from cli.teaching import set_examples_apart
 
 GROUPS = {
@@ -27,7 +28,16 @@ GROUPS = {
 }
 
 
+class Shell(StrEnum):
+    """Whose completion can be printed."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
 app = typer.Typer(
+    cls=Root,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -49,7 +59,10 @@ def root(
 
 @app.command()
 def version() -> None:
-    """Print the version."""
+    """Print the version.
+
+    Example: rota version
+    """
     from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as version_of
 
@@ -57,6 +70,19 @@ def version() -> None:
         print(version_of("rota"))
     except PackageNotFoundError:
         print("0.1.0+checkout")
+
+
+@app.command()
+def completion(shell: Annotated[Shell, typer.Argument(help="which shell reads it")]) -> None:
+    """Print what lets a shell complete words.
+
+    Example: source <(rota completion bash)
+    Example: eval "$(rota completion zsh)"
+    Example: rota completion fish > ~/.config/fish/completions/rota.fish
+    """
+    from typer.completion import get_completion_script
+
+    print(get_completion_script(prog_name="rota", complete_var="_ROTA_COMPLETE", shell=shell))
 
 
 @app.command()
@@ -90,22 +116,12 @@ def top(
 
 
 def main() -> None:
-    """Run the command; a person never sees a traceback."""
+    """Run the command and end with its exit code."""
     app.registered_groups.clear()
     for name, duty in GROUPS.items():
         app.add_typer(_group(name, duty), name=name, help=duty)
     set_examples_apart(app)
-    try:
-        app(prog_name="rota")
-    except CliError as error:
-        print_error(error)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
-    except Exception as error:  # noqa: BLE001 - whatever it is, a person reads one line
-        print_error(_unexpected(error))
-        sys.exit(ExitCode.UNEXPECTED)
+    sys.exit(run(app))
 
 
 def _group(name: str, duty: str) -> typer.Typer:
@@ -124,18 +140,6 @@ def _group(name: str, duty: str) -> typer.Typer:
 
 def _called_group() -> str | None:
     return next((word for word in sys.argv[1:] if word in GROUPS), None)
-
-
-def _unexpected(error: Exception) -> CliError:
-    import traceback
-
-    if os.environ.get("ROTA_DEBUG"):
-        traceback.print_exc()
-    return CliError(
-        f"{type(error).__name__}: {error}",
-        why="this is a mistake of ours",
-        next_command="the same with ROTA_DEBUG=1 shows where; please report it",
-    )
 
 
 if __name__ == "__main__":

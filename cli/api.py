@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from cli.connection import Connection, load_connection
 from cli.errors import CliError, ExitCode
@@ -27,21 +27,24 @@ _EXITS = {
 }  # fmt: skip
 _NEXT = {
     401: "rota login URL --token-file FILE",
-    404: "look for it: rota schedule list, rota job list, rota node list",
-    409: "see how it is now: rota schedule show, rota job show",
+    403: "ask an admin for a token with that role: rota token add NAME --role ROLE",
     503: "rota platform status, or try again soon",
 }
+_LISTS = {
+    "applications": "rota application list", "jobs": "rota job list", "nodes": "rota node list",
+    "schedules": "rota schedule list", "tokens": "rota token list", "users": "rota user list",
+}  # fmt: skip
 
 
 class RefusedError(CliError):
-    """The platform answered with a problem; `body` is all it said."""
+    """The platform answered with a problem; `body` is all it said, `path` what was asked."""
 
-    def __init__(self, status: int, body: Mapping[str, Any], where: str) -> None:
+    def __init__(self, status: int, body: Mapping[str, Any], where: str, path: str = "") -> None:
         super().__init__(
             str(body.get("detail") or body.get("title") or f"the platform answered {status}"),
             where=where,
             why=_reasons(body),
-            next_command=_NEXT.get(status),
+            next_command=_next_command(status, path),
             exit_code=_EXITS.get(status, ExitCode.UNEXPECTED),
         )
         self.status = status
@@ -144,7 +147,7 @@ class Api:
             raise self._unreachable(error) from error
         if refusal is not None:
             connection.close()
-            raise RefusedError(response.status, self._problem(refusal), self._connection.url)
+            raise RefusedError(response.status, self._problem(refusal), self._connection.url, path)
         return response, _Closing(connection)
 
     def _dial(self) -> HTTPConnection:
@@ -192,6 +195,24 @@ class _Closing:
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
+
+
+def path_of(*parts: str) -> str:
+    """Return the path of a thing; what a person wrote cannot mean another path."""
+    for part in parts:
+        if not part or "/" in part:
+            raise CliError(f"{part!r} is no id", next_command="the same with --help shows one",
+                           exit_code=ExitCode.USAGE)  # fmt: skip
+    return "".join(f"/{quote(part, safe='')}" for part in parts)
+
+
+def _next_command(status: int, path: str) -> str | None:
+    listing = _LISTS.get(path.replace("?", "/").split("/")[1]) if path else None
+    if listing is not None and status in (404, 409, 412):
+        return f"see what there is: {listing}"
+    if listing is not None and status == 422:
+        return f"the same with --help; what there is: {listing}"
+    return _NEXT.get(status)
 
 
 def _with_query(path: str, query: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.api import Api
+from cli.api import Api, path_of
 from cli.options import SETTINGS, Output, Yes, confirm
 from cli.output import Column, Format, print_one, print_rows
 
@@ -34,7 +34,7 @@ def show(name: Name, output: Output = Format.TABLE) -> None:
 
     Example: rota application show heating-control
     """
-    print_one(_api().get(f"/applications/{name}"), output)
+    print_one(_api().get(path_of("applications", name)), output, "name")
 
 
 @app.command()
@@ -51,7 +51,7 @@ def register(
     Example: rota application register heating-control registry:5000/heating:1.4 -- run --fast
     """
     body = {"image": image, "command": command or [], "description": description}
-    done = _api().send("PUT", f"/applications/{name}", body).body
+    done = _api().send("PUT", path_of("applications", name), body).body
     print(f"{name} is registered as {done['image']}", file=sys.stderr)
     if done.get("note"):
         print(f"not pinned: {done['note']}; register it again to pin it", file=sys.stderr)
@@ -64,7 +64,7 @@ def remove(name: Name, yes: Yes = False) -> None:
     Example: rota application remove heating-control --yes
     """
     confirm(f"Remove the application {name}?", yes=yes)
-    _api().send("DELETE", f"/applications/{name}")
+    _api().send("DELETE", path_of("applications", name))
     print(f"{name} is removed", file=sys.stderr)
 
 

@@ -6,9 +6,10 @@ import sys
 import time
 from typing import Any
 
-from cli.api import Api
+from cli.api import Api, path_of
 from cli.errors import CliError, ExitCode
 from cli.options import SETTINGS
+from common.jobs import Reason
 
 LOOK_EVERY_S = 0.25
 ENDED_WELL = {"SUCCEEDED", "ENDED"}
@@ -21,7 +22,7 @@ def wait_for_outcome(api: Api, key: str) -> dict[str, Any]:
     """Return what the scheduler made of a request; pending after the time is up."""
     deadline = time.monotonic() + SETTINGS.timeout_s
     while True:
-        told: dict[str, Any] = api.get(f"/requests/{key}")
+        told: dict[str, Any] = api.get(path_of("requests", key))
         if told["outcome"] != "pending" or time.monotonic() > deadline:
             return told
         time.sleep(LOOK_EVERY_S)
@@ -31,6 +32,7 @@ def tell_outcome(done: str, told: dict[str, Any]) -> None:
     """Say that it is done, or raise what the scheduler said instead."""
     if told["outcome"] == "refused":
         raise CliError(f"refused: {told['detail']}", where=told["instance"],
+                       next_command=f"rota job list --instance {told['instance']}",
                        exit_code=ExitCode.CONFLICT)  # fmt: skip
     if told["outcome"] == "pending":
         raise CliError(
@@ -46,13 +48,24 @@ def wait_for_end(api: Api, job: str, timeout_s: float | None) -> dict[str, Any]:
     """Return a job once it has ended; raises `CliError` when the time is up."""
     deadline = time.monotonic() + timeout_s if timeout_s is not None else None
     while True:
-        found: dict[str, Any] = api.get(f"/jobs/{job}")
+        found: dict[str, Any] = api.get(path_of("jobs", job))
         if found["state"] in ENDED:
             return found
         if deadline is not None and time.monotonic() > deadline:
-            raise CliError(f"{job} is still {found['state']}", next_command=f"rota job show {job}",
-                           exit_code=ExitCode.UNREACHABLE)  # fmt: skip
+            raise _still(found)
         time.sleep(LOOK_EVERY_S * 2)
+
+
+def _still(found: dict[str, Any]) -> CliError:
+    """Tell what is when the time is up: exit 9 when it was for want of a machine, else 7."""
+    job, reason = found["job_id"], found["reason"]
+    has_no_node = (found["state"], reason) == ("QUEUED", Reason.NO_NODE)
+    return CliError(
+        f"{job} is still {found['state']}" + (f" ({reason})" if reason else ""),
+        where="no machine can take it now" if has_no_node else None,
+        next_command=f"rota job explain {job}",
+        exit_code=ExitCode.NO_CAPACITY if has_no_node else ExitCode.UNREACHABLE,
+    )
 
 
 def judge(found: dict[str, Any]) -> None:

@@ -34,10 +34,27 @@ def tail(
     for event in follow(Api.of_user(SETTINGS.timeout_s)):
         if event.name != "job" or instance not in (None, event.body["job"]["instance"]):
             continue
-        print(json.dumps(event.body) if output is Format.JSON else line_of(event.body), flush=True)
+        print(text_in(output, event.body), flush=True)
         left = left - 1 if left is not None else None
         if left == 0:
             return
+
+
+def text_in(form: Format, body: dict[str, Any]) -> str:
+    """Write one change in the chosen form; YAML is a document each, a name the job's id."""
+    match form:
+        case Format.JSON:
+            return json.dumps(body)
+        case Format.YAML:
+            import yaml
+
+            return f"---\n{yaml.safe_dump(body, sort_keys=False, allow_unicode=True)}".rstrip()
+        case Format.NAME:
+            return str(body["job"]["job_id"])
+        case Format.WIDE:
+            return f"{line_of(body)}  {body['event_detail'] or ''}".rstrip()
+        case _:
+            return line_of(body)
 
 
 def line_of(body: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.api import Api
+from cli.api import Api, path_of
 from cli.explaining import explanation_of, waiting_words
 from cli.job_verbs import JobId, add_to
 from cli.options import SETTINGS, Output
@@ -39,11 +39,13 @@ def list_jobs(
     instance: Annotated[str | None, typer.Option(help="only this instance's")] = None,
     state: Annotated[list[str] | None, typer.Option(help="only in this state; repeat it")] = None,
     node: Annotated[str | None, typer.Option(help="only on this node")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="at most so many")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=1, max=100_000, help="at most so many, and so many planned ones")
+    ] = 50,
     upcoming: Annotated[bool, typer.Option(help="also what is planned next")] = True,
     output: Output = Format.TABLE,
 ) -> None:
-    """List jobs, newest due first; planned ones before.
+    """List jobs, newest due first; the planned ones that come next before them.
 
     Example: rota job list --state RUNNING --state STARTING
     Example: rota job list --instance hostel-a-heating --limit 5 -o json
@@ -62,9 +64,9 @@ def show(job: JobId, output: Output = Format.TABLE) -> None:
 
     Example: rota job show hostel-a-heating.20261123T080000Z.0
     """
-    found = _api().get(f"/jobs/{job}")
-    if output in (Format.JSON, Format.YAML):
-        print_one(found, output)
+    found = _api().get(path_of("jobs", job))
+    if output not in (Format.TABLE, Format.WIDE):
+        print_one(found, output, "job_id")
         return
     print_one({key: item for key, item in found.items() if key not in _LONG}, output)
     for parent in found["waits_for"]:
@@ -79,9 +81,9 @@ def explain(job: JobId, output: Output = Format.TABLE) -> None:
 
     Example: rota job explain hostel-a-heating.20261123T080000Z.0
     """
-    found = _api().get(f"/jobs/{job}/explain")
-    if output in (Format.JSON, Format.YAML):
-        print_one(found, output)
+    found = _api().get(path_of("jobs", job, "explain"))
+    if output not in (Format.TABLE, Format.WIDE):
+        print_one(found, output, "job_id")
         return
     print("\n".join(explanation_of(found)))
     if found["candidates"]:
@@ -101,7 +103,7 @@ def logs(
     Example: rota job logs -f hostel-a-heating.20261123T080000Z.0
     """
     wanted = {"follow": follow, "tail": tail, "attempt": attempt}
-    for chunk in _api().stream(f"/jobs/{job}/logs", **wanted):
+    for chunk in _api().stream(path_of("jobs", job, "logs"), **wanted):
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
 

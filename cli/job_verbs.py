@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.api import Api
+from cli.api import Api, path_of
 from cli.asking import judge, tell_outcome, wait_for_end, wait_for_outcome
 from cli.options import SETTINGS, Yes, confirm
 
@@ -31,7 +31,7 @@ def kill(job: JobId, yes: Yes = False) -> None:
     Example: rota job kill hostel-a-heating.20261123T080000Z.0 --yes
     """
     confirm(f"Kill {job}?", yes=yes)
-    _api().send("POST", f"/jobs/{job}/kill")
+    _api().send("POST", path_of("jobs", job, "kill"))
     print(f"{job} is being stopped", file=sys.stderr)
 
 
@@ -44,7 +44,7 @@ def run(
 
     Example: rota job run hostel-a-heating --wait
     """
-    asked = _api().send("POST", f"/schedules/{instance}/run", {"forced": force}).body
+    asked = _api().send("POST", path_of("schedules", instance, "run"), {"forced": force}).body
     told = wait_for_outcome(_api(), asked["request"])
     tell_outcome(f"{instance} runs", told)
     jobs = [each.strip() for each in (told["detail"] or "").split(",") if each.strip()]
@@ -58,7 +58,7 @@ def retry(job: JobId, force: Force = False, wait: Wait = False) -> None:
 
     Example: rota job retry hostel-a-heating.20261123T080000Z.0
     """
-    asked = _api().send("POST", f"/jobs/{job}/retry", {"forced": force}).body
+    asked = _api().send("POST", path_of("jobs", job, "retry"), {"forced": force}).body
     tell_outcome(f"{job} is tried again", wait_for_outcome(_api(), asked["request"]))
     if wait:
         _judge_all([job])
@@ -68,7 +68,7 @@ def wait(
     job: JobId,
     timeout: Annotated[float | None, typer.Option(min=0, help="seconds; for ever if not")] = None,
 ) -> None:
-    """Wait until a job ends; exit 10 if it ended badly, 7 when the time is up.
+    """Wait until a job ends; exit 10 if it ended badly, 7 when the time is up (9: no machine fits).
 
     Example: rota job wait hostel-a-heating.20261123T080000Z.0 --timeout 60
     """

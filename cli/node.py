@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.api import Api
+from cli.api import Api, path_of
 from cli.errors import CliError, ExitCode
 from cli.options import SETTINGS, Output, Yes, confirm
 from cli.output import Column, Format, print_one, print_rows
@@ -39,7 +39,7 @@ def show(node: NodeId, output: Output = Format.TABLE) -> None:
 
     Example: rota node show m1
     """
-    print_one(_api().get(f"/nodes/{node}"), output)
+    print_one(_api().get(path_of("nodes", node)), output, "node")
 
 
 @app.command()
@@ -55,13 +55,15 @@ def drain(
     Example: rota node drain m2
     """
     if move and force:
-        raise CliError("choose one of --move and --force", exit_code=ExitCode.USAGE)
+        raise CliError("choose one of --move and --force", where="rota node drain",
+                       next_command="rota node drain --help",
+                       exit_code=ExitCode.USAGE)  # fmt: skip
     mode = "move" if move else "force" if force else "wait"
     api = _api()
     jobs = api.items("/jobs", MOST_COUNTED, node=node, state=[str(state) for state in THERE])
     print(impact_of(node, mode, jobs), file=sys.stderr)
     confirm(f"Drain {node} ({mode})?", yes=yes)
-    api.send("POST", f"/nodes/{node}/drain?mode={mode}")
+    api.send("POST", path_of("nodes", node, "drain") + f"?mode={mode}")
     print(f"{node} gets nothing new", file=sys.stderr)
 
 
@@ -71,7 +73,7 @@ def uncordon(node: NodeId) -> None:
 
     Example: rota node uncordon m2
     """
-    _api().send("POST", f"/nodes/{node}/uncordon")
+    _api().send("POST", path_of("nodes", node, "uncordon"))
     print(f"{node} is used again", file=sys.stderr)
 
 
@@ -82,7 +84,7 @@ def remove(node: NodeId, yes: Yes = False) -> None:
     Example: rota node remove m2 --yes
     """
     confirm(f"Take {node} out?", yes=yes)
-    _api().send("DELETE", f"/nodes/{node}")
+    _api().send("DELETE", path_of("nodes", node))
     print(f"{node} is taken out", file=sys.stderr)
 
 

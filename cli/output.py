@@ -48,18 +48,20 @@ def print_rows(rows: Sequence[Row], columns: Sequence[Column], form: Format, nam
             _print_yaml([_plain(row) for row in rows])
         case Format.NAME:
             for row in rows:
-                print(row[name])
+                print(_plain(row[name]))
         case _:
             shown = [c for c in columns if form is Format.WIDE or not c.is_wide]
             _print_table(rows, shown)
 
 
-def print_one(value: Mapping[str, Any], form: Format) -> None:
-    """Write one object; tables show it as ``key  value`` lines."""
+def print_one(value: Mapping[str, Any], form: Format, name: str | None = None) -> None:
+    """Write one object; tables show it as ``key  value`` lines, `-o name` its `name` alone."""
     if form is Format.JSON:
         print(json.dumps(_plain(value), indent=2, ensure_ascii=False))
     elif form is Format.YAML:
         _print_yaml(_plain(value))
+    elif form is Format.NAME and name is not None:
+        print(_plain(value[name]))
     else:
         width = max((len(key) for key in value), default=0)
         for key, item in value.items():

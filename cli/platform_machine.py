@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli.api import Api
+from cli.api import Api, path_of
 from cli.errors import CliError, ExitCode
 from cli.options import SETTINGS, Yes, confirm
 from cli.platform_errors import translated
@@ -122,10 +122,10 @@ def _without(path: Path, machine: str, *, is_made: bool) -> str | None:
 
 def _drain(machine: str, wait_s: float) -> None:
     api = Api.of_user(SETTINGS.timeout_s)
-    api.send("POST", f"/nodes/{machine}/drain?mode=wait")
+    api.send("POST", path_of("nodes", machine, "drain") + "?mode=wait")
     print(f"{machine} gets nothing new; waiting for its jobs", file=sys.stderr)
     deadline = time.monotonic() + wait_s
-    while jobs := _count(api.get(f"/nodes/{machine}")["jobs"]):
+    while jobs := _count(api.get(path_of("nodes", machine))["jobs"]):
         if time.monotonic() > deadline:
             raise CliError(f"{jobs} jobs still run on {machine}", why=f"{wait_s:.0f} s are over",
                            next_command=f"rota node drain {machine} --force, or wait longer",

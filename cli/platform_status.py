@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.ending import left_in_order
 from cli.options import Output
 from cli.output import Column, Format, print_one, print_rows, text_of
 from cli.platform_errors import translated
@@ -117,7 +118,8 @@ def _watch(
             print(json.dumps(look(), ensure_ascii=False), flush=True)
         return
     console = Console()
-    with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
+    shown = Live(console=console, screen=console.is_terminal, auto_refresh=False)
+    with left_in_order(), shown as live:
         for turn in turns:
             time.sleep(every_s if turn else 0.0)
             at = f"{SystemClock().now().astimezone():%H:%M:%S}"

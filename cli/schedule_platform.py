@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from cli import schedule_verbs
-from cli.api import Api, RefusedError
+from cli.api import Api, RefusedError, path_of
 from cli.errors import ExitCode
 from cli.options import SETTINGS, Output, Yes, confirm
 from cli.output import Column, Format, print_one, print_rows, text_of
@@ -45,10 +45,7 @@ def plan(files: Files, prune: Prune = False, output: Output = Format.TABLE) -> N
     Example: rota schedule plan heating.yml
     """
     made, _ = _plan(read_files(files), prune=prune)
-    if output in (Format.JSON, Format.YAML):
-        print_one(made, output)
-    else:
-        _show(made)
+    _print(made, output)
     if _has_changes(made):
         raise typer.Exit(ExitCode.HAS_CHANGES)
 
@@ -62,7 +59,7 @@ def apply(
     """
     texts = read_files(files)
     made, etag = _plan(texts, prune=prune)
-    is_shown = output not in (Format.JSON, Format.YAML)
+    is_shown = output in (Format.TABLE, Format.WIDE)
     if is_shown:
         _show(made)
     if _has_changes(made):
@@ -72,7 +69,7 @@ def apply(
         made = _api().send("POST", "/schedules/apply", body, headers).body
         print(f"applied: {_counts(made)}", file=sys.stderr)
     if not is_shown:
-        print_one(made, output)
+        _print(made, output)
 
 
 def list_instances(output: Output = Format.TABLE) -> None:
@@ -91,9 +88,9 @@ def show(
 
     Example: rota schedule show hostel-a-heating
     """
-    found = _api().get(f"/schedules/{instance}")
-    if output in (Format.JSON, Format.YAML):
-        print_one(found, output)
+    found = _api().get(path_of("schedules", instance))
+    if output not in (Format.TABLE, Format.WIDE):
+        print_one(found, output, "instance")
         return
     print_one({k: v for k, v in found.items() if k not in ("next", "spec")}, output)
     print_one({f"spec.{key}": json.dumps(item) for key, item in found["spec"].items()}, output)
@@ -111,7 +108,7 @@ def delete(
     """
     confirm(f"Delete {instance}?", yes=yes)
     flag = "true" if cascade else "false"
-    done = _api().send("DELETE", f"/schedules/{instance}?cascade={flag}").body
+    done = _api().send("DELETE", path_of("schedules", instance) + f"?cascade={flag}").body
     print("deleted: " + ", ".join(done["removed"]), file=sys.stderr)
 
 
@@ -149,6 +146,18 @@ def _has_changes(made: dict[str, Any]) -> bool:
 
 def _counts(made: dict[str, Any]) -> str:
     return ", ".join(f"{made[kind]} {kind}" for kind in _SIGNS)
+
+
+def _print(made: dict[str, Any], output: Format) -> None:
+    """Write a plan; `-o name` names what it changes."""
+    match output:
+        case Format.JSON | Format.YAML:
+            print_one(made, output)
+        case Format.NAME:
+            changed = [change for change in made["changes"] if change["kind"] != "unchanged"]
+            print_rows(changed, (), output, "instance")
+        case _:
+            _show(made)
 
 
 def _show(made: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.api import Api
+from cli.api import Api, path_of
 from cli.asking import tell_outcome, wait_for_outcome
 from cli.options import SETTINGS, Output, Yes, confirm
 from cli.output import Column, Format, print_rows, text_of
@@ -32,7 +32,7 @@ def history(instance: Instance, output: Output = Format.TABLE) -> None:
 
     Example: rota schedule history hostel-a-heating
     """
-    items = _api().items(f"/schedules/{instance}/history")
+    items = _api().items(path_of("schedules", instance, "history"))
     rows = [{**item, "changed": [change["key"] for change in item["changes"]]} for item in items]
     shown = items if output in (Format.JSON, Format.YAML) else rows
     print_rows(shown, _HISTORY, output, "version")
@@ -43,7 +43,7 @@ def diff(instance: Instance, old: int, new: int, output: Output = Format.TABLE) 
 
     Example: rota schedule diff hostel-a-heating 1 2
     """
-    rows = _api().items(f"/schedules/{instance}/diff", old=old, new=new)
+    rows = _api().items(path_of("schedules", instance, "diff"), old=old, new=new)
     print_rows(rows, _DIFF, output, "key")
 
 
@@ -57,7 +57,7 @@ def rollback(
     Example: rota schedule rollback hostel-a-heating --to 3
     """
     confirm(f"Roll {instance} back to version {to}?", yes=yes)
-    done = _post(f"/schedules/{instance}/rollback", {"version": to})
+    done = _post(path_of("schedules", instance, "rollback"), {"version": to})
     print(f"{instance} is now version {done['version']}, as version {to} was", file=sys.stderr)
 
 
@@ -68,7 +68,7 @@ def pause(
 
     Example: rota schedule pause hostel-a-heating --reason "boiler is mended"
     """
-    _post(f"/schedules/{instance}/pause", {"reason": reason})
+    _post(path_of("schedules", instance, "pause"), {"reason": reason})
     print(f"{instance} is paused", file=sys.stderr)
 
 
@@ -77,7 +77,7 @@ def resume(instance: Instance) -> None:
 
     Example: rota schedule resume hostel-a-heating
     """
-    _post(f"/schedules/{instance}/resume", None)
+    _post(path_of("schedules", instance, "resume"), None)
     print(f"{instance} goes on", file=sys.stderr)
 
 
@@ -89,7 +89,7 @@ def skip(
 
     Example: rota schedule skip hostel-a-heating
     """
-    asked = _post(f"/schedules/{instance}/skip", {"due": due})
+    asked = _post(path_of("schedules", instance, "skip"), {"due": due})
     told = wait_for_outcome(_api(), asked["request"])
     due_text = (told["detail"] or "").replace("+00:00", "Z")
     tell_outcome(f"{instance} skips {text_of(due_text)}", told)
@@ -109,14 +109,14 @@ def backfill(
     --until 2026-03-09T00:00:00Z
     """
     span: dict[str, Any] = {"after": after, "until": until}
-    shown = _post(f"/schedules/{instance}/backfill", span)["items"]
+    shown = _post(path_of("schedules", instance, "backfill"), span)["items"]
     print_rows(shown, _BACKFILL, output, "due")
     wanted = [each for each in shown if each["verdict"] == "would run"]
     if not wanted:
         print("nothing to run", file=sys.stderr)
         return
     confirm(f"Run {len(wanted)} of them now?", yes=yes)
-    done = _post(f"/schedules/{instance}/backfill", {**span, "preview": False})
+    done = _post(path_of("schedules", instance, "backfill"), {**span, "preview": False})
     print(f"{len(done['requests'])} runs asked for", file=sys.stderr)
 
 

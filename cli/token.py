@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.api import Api
+from cli.api import Api, path_of
 from cli.options import SETTINGS, Output, Yes, confirm
 from cli.output import Column, Format, print_rows
 
@@ -79,7 +79,7 @@ def revoke(name: Name, yes: Yes = False) -> None:
     Example: rota token revoke grafana --yes
     """
     confirm(f"Revoke the token {name}?", yes=yes)
-    _api().send("DELETE", f"/tokens/{name}")
+    _api().send("DELETE", path_of("tokens", name))
     print(f"{name} is revoked", file=sys.stderr)
 
 

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from cli.api import Api
+from cli.ending import left_in_order
 from cli.output import relative_text
 from common.clock import SystemClock
 
@@ -23,7 +24,8 @@ MOST_JOBS = 40
 def show(api: Api, rounds: int | None = None) -> None:
     """Draw until stopped, or so many times."""
     console = Console()
-    with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
+    shown = Live(console=console, screen=console.is_terminal, auto_refresh=False)
+    with left_in_order(), shown as live:
         drawn = 0
         while rounds is None or drawn < rounds:
             now = SystemClock().now()

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli.api import Api
+from cli.api import Api, path_of
 from cli.errors import CliError, ExitCode
 from cli.options import SETTINGS, Output, Role, RoleOption, Yes, confirm
 from cli.output import Column, Format, print_rows
@@ -63,7 +63,7 @@ def change(
         raise CliError("nothing to change was given",
                        next_command="rota user change NAME --role ROLE | --disable | --enable | "
                        "--password-file FILE", exit_code=ExitCode.USAGE)  # fmt: skip
-    _api().send("PATCH", f"/users/{name}", body)
+    _api().send("PATCH", path_of("users", name), body)
     print(f"{name} is changed; its sessions have ended", file=sys.stderr)
 
 
@@ -74,7 +74,7 @@ def remove(name: Name, yes: Yes = False) -> None:
     Example: rota user remove anna --yes
     """
     confirm(f"Remove the user {name}?", yes=yes)
-    _api().send("DELETE", f"/users/{name}")
+    _api().send("DELETE", path_of("users", name))
     print(f"{name} is removed", file=sys.stderr)
 
 

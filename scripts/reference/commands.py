@@ -35,7 +35,7 @@ Before the verb: `--timeout SECONDS` (how long to wait for the platform; 30) and
 (never ask). Data goes to stdout, all else to stderr. `-o table|wide|json|yaml|name` chooses the
 form; times are RFC 3339 UTC in JSON and YAML, local and relative in tables. `-` is stdin.
 `NO_COLOR` is heeded. An error says what, where, why, and the next command. `rota
---install-completion` completes words in your shell.
+--install-completion` completes words in your shell; `rota completion` prints what does that.
 """
 
 
