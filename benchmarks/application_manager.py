@@ -1,7 +1,8 @@
 """Figures of the application manager on real MySQL and Kafka, in throwaway containers.
 
 ``python -m benchmarks.application_manager [--jobs 1000000]`` prints JSON: resident memory, apply of
-1,000 instances, API lists with many jobs in the ledger, and what 100 readers of the stream cost.
+1,000 instances, API lists with many jobs in the ledger, the read of usual lengths that the timeline
+makes every five minutes, and what 100 readers of the stream cost.
 """
 
 from __future__ import annotations
@@ -18,19 +19,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+from application_manager.dashboard.curve import USUAL_OF, USUAL_OVER
 from application_manager.migrations import DATABASE as USER
 from application_manager.migrations import GRANTS
 from common.bus.kafka import KafkaBus
+from common.clock import SystemClock
 from common.config import KafkaConfig, MySqlConfig
 from common.db.migrate import ensure_user, migrate
 from common.db.mysql import MySqlDatabase
-from common.db.queries import parse_queries
+from common.db.queries import load_queries, parse_queries
 from common.messages import fixed_topics
 from common.secret import Secret
 from tests.support import servers
@@ -44,9 +47,9 @@ STREAM_S = 15.0
 _FILL = """
 -- name: put_jobs
 INSERT INTO rota_scheduler.jobs (job_id, instance_id, due, ordinal, shard, version, state, node,
-  start_by, not_before, created_at, updated_at)
-VALUES (%(job_id)s, %(instance)s, %(due)s, 0, 0, 1, %(state)s, %(node)s, %(due)s, %(due)s, %(due)s,
-  %(due)s);
+  start_by, not_before, started_at, ended_at, created_at, updated_at)
+VALUES (%(job_id)s, %(instance)s, %(due)s, 0, 0, 1, %(state)s, %(node)s, %(due)s, %(due)s,
+  %(started)s, %(ended)s, %(due)s, %(due)s);
 -- name: put_event
 INSERT INTO rota_scheduler.job_events (job_id, attempt, at, from_state, to_state)
 VALUES (%(job_id)s, 1, UTC_TIMESTAMP(6), 'QUEUED', 'RUNNING');
@@ -61,6 +64,7 @@ class Bench:
     port: int
     token: str
     fill: MySqlDatabase
+    screens: MySqlDatabase
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -94,6 +98,7 @@ def main() -> None:
         figures["apply_1000_s"] = _apply(bench)
         _fill(bench, count)
         figures["lists_ms"] = _lists(bench)
+        figures["usual_lengths_ms"] = _usual_lengths(bench)
         figures["stream"] = _stream(bench)
         figures["resident_mb_at_end"] = round(bench.resident_mb(), 1)
     print(json.dumps(figures, indent=2))
@@ -123,7 +128,9 @@ def running() -> Iterator[Bench]:
         log = Path(home, "log").open("w")  # noqa: SIM115 - closed with the process
         process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log)
         fill = MySqlDatabase(replace(admin, database="rota_scheduler"), parse_queries(_FILL))
-        bench = Bench(process, port, token, fill)
+        screens = MySqlDatabase(replace(admin, database="rota_app"),
+                                load_queries("application_manager.dashboard"))  # fmt: skip
+        bench = Bench(process, port, token, fill, screens)
         try:
             _wait_until_up(bench)
             yield bench
@@ -131,6 +138,7 @@ def running() -> Iterator[Bench]:
             process.terminate()
             process.wait(30)
             fill.close()
+            screens.close()
 
 
 def _wait_until_up(bench: Bench) -> None:
@@ -159,7 +167,8 @@ def _apply(bench: Bench) -> float:
 
 
 def _fill(bench: Bench, count: int) -> None:
-    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    newest = SystemClock().now().replace(second=0, microsecond=0)
+    begin = newest - timedelta(minutes=-(-count // INSTANCES))
     states = ("SUCCEEDED", "SUCCEEDED", "ENDED", "FAILED", "MISSED")
     for start in range(0, count, 20_000):
         rows = []
@@ -167,8 +176,12 @@ def _fill(bench: Bench, count: int) -> None:
             due = begin + timedelta(seconds=number // INSTANCES * 60)
             instance = f"i-{number % INSTANCES:04d}"
             job_id = f"{instance}.{due:%Y%m%dT%H%M%SZ}.0"
-            rows.append({"job_id": job_id, "instance": instance, "due": due,
-                         "state": states[number % 5], "node": f"m{number % 50}"})  # fmt: skip
+            state = states[number % 5]
+            ran = (due, due + timedelta(seconds=9)) if state != "MISSED" else (None, None)
+            rows.append({
+                "job_id": job_id, "instance": instance, "due": due, "state": state,
+                "node": f"m{number % 50}", "started": ran[0], "ended": ran[1],
+            })  # fmt: skip
         with bench.fill.transaction() as transaction:
             transaction.execute_many("put_jobs", rows)
 
@@ -192,6 +205,21 @@ def _lists(bench: Bench) -> dict[str, dict[str, float]]:
         "nodes": "/nodes",
     }
     return {name: _percentiles(partial(bench.call, "GET", path)) for name, path in paths.items()}
+
+
+def _usual_lengths(bench: Bench) -> dict[str, float]:
+    """Time the query itself: the service keeps its answer."""
+    now = SystemClock().now()
+
+    def read() -> None:
+        with bench.screens.transaction() as transaction:
+            rows = transaction.all(
+                "typical_lengths", since=now - USUAL_OVER, now=now, limit=USUAL_OF
+            )
+        if len(rows) != INSTANCES:
+            raise RuntimeError(f"lengths of {len(rows)} instances were read")
+
+    return _percentiles(read, times=10)
 
 
 def _percentiles(call: Callable[[], object], times: int = 100) -> dict[str, float]:

@@ -80,7 +80,7 @@ def completion(shell: Annotated[Shell, typer.Argument(help="which shell reads it
     Example: eval "$(rota completion zsh)"
     Example: rota completion fish > ~/.config/fish/completions/rota.fish
     """
-    from typer.completion import get_completion_script
+    from typer._completion_shared import get_completion_script
 
     print(get_completion_script(prog_name="rota", complete_var="_ROTA_COMPLETE", shell=shell))
 

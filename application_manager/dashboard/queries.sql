@@ -251,10 +251,12 @@ SELECT instance_id, spec, next_due FROM rota_scheduler.schedules
 WHERE state = 'active' AND next_due IS NOT NULL;
 
 -- name: typical_lengths
--- How long jobs of each instance ran lately, in seconds.
+-- How long jobs of each instance ran lately, in seconds: of the newest rows alone, by their index,
+-- so that a long ledger costs no more than a short one.
 SELECT instance_id, AVG(TIMESTAMPDIFF(SECOND, started_at, ended_at)) AS seconds
-FROM rota_scheduler.jobs
-WHERE due >= %(since)s AND started_at IS NOT NULL AND ended_at IS NOT NULL GROUP BY instance_id;
+FROM (SELECT instance_id, started_at, ended_at FROM rota_scheduler.jobs
+      WHERE due >= %(since)s AND due <= %(now)s ORDER BY due DESC LIMIT %(limit)s) AS newest
+WHERE started_at IS NOT NULL AND ended_at IS NOT NULL GROUP BY instance_id;
 
 -- name: past_load
 -- What ran in a window, summed by the steps in which jobs began and ended: how many, the CPUs they ask
