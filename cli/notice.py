@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.api import Api
+from cli.api import Api, path_of
 from cli.errors import CliError, ExitCode
 from cli.options import SETTINGS, Output, Yes, confirm
 from cli.output import Column, Format, print_rows
@@ -99,7 +99,7 @@ def remove(name: Name, yes: Yes = False) -> None:
     Example: rota notice remove ops --yes
     """
     confirm(f"Tell {name} nothing more?", yes=yes)
-    _api().send("DELETE", f"/notices/channels/{name}")
+    _api().send("DELETE", path_of("notices", "channels", name))
     print(f"{name} is told nothing more", file=sys.stderr)
 
 
