@@ -5,7 +5,7 @@ STAMP := .venv/.requirements
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup prerequisites browser docker lxcfs images lint test demo demo-down bench simulate \
-  test-unit test-service test-contract test-simulation test-integration test-e2e test-day2 test-soak test-brokers test-vm test-architecture
+  test-unit test-service test-contract test-simulation test-integration test-e2e test-day2 test-soak test-brokers test-faults test-vm test-architecture
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ test-soak: setup docker lxcfs images ## random faults for minutes, 5,000 jobs in
 
 test-brokers: setup docker lxcfs images ## three brokers, one killed, one moved; servers of one's own (15 min; not in `test`)
 	$(call layer,brokers)
+
+test-faults: setup docker lxcfs images ## a machine without power, and without its client, on the whole platform (12 min; not in `test`)
+	$(call layer,faults)
 
 test-vm: setup docker lxcfs images ## a real virtual machine becomes a node (minutes; not in `test`)
 	$(call layer,vm)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,14 @@ POLICY = {"images": {"rota/demo-app:*": {"volumes": {WITNESS: "/witness"}}}}
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Bring the platform up as a user would; three bare machines at first.
+    """The platform, services placed by themselves."""
+    with brought_up(tmp_path_factory.mktemp("e2e")) as running:
+        yield running
+
+
+@contextmanager
+def brought_up(folder: Path, more: str = "") -> Iterator[Platform]:
+    """Bring the platform up as a user would, three bare machines at first; `more` of its file.
 
     ``ROTA_E2E_KEEP=FOLDER`` takes and leaves a platform there, for whoever works on these tests;
     ``ROTA_E2E_NAME`` gives it a name of its own, so that two may run on one host.
@@ -39,10 +47,10 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     subprocess.run([sys.executable, "-m", "images.build"], cwd=REPOSITORY, check=True)
     kept = os.environ.get("ROTA_E2E_KEEP")
     name = os.environ.get("ROTA_E2E_NAME", "e2e")
-    running = Platform(name, Path(kept) if kept else tmp_path_factory.mktemp("e2e"))
+    running = Platform(name, Path(kept) if kept else folder)
     down = ("platform", "down", "-f", str(running.file), "--destroy", "--yes")
     if not running.file.exists():
-        running.file.write_text(PLATFORM_FILE.format(name=name))
+        running.file.write_text(PLATFORM_FILE.format(name=name) + more)
         (running.folder / "policy.json").write_text(json.dumps(POLICY))
         running.rota(*down, check=False, timeout=180)  # what an interrupted run may have left
     began = now()
