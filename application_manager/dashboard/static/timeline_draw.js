@@ -275,7 +275,7 @@ export class Painter {
       pen.font = "500 12px 'JetBrains Mono', monospace";
       pen.fillStyle = timeline.paused?.has(row) ? colour.muted : colour.ink;
       const mark = timeline.paused?.has(row) ? " ‖" : "";
-      pen.fillText(fit(pen, timeline.rows[row], timeline.gutter - 22) + mark, 14, y + this.rowH / 2);
+      pen.fillText(fit(pen, timeline.rows[row], timeline.gutter - 22, middleOut) + mark, 14, y + this.rowH / 2);
     }
     pen.textBaseline = "alphabetic";
     pen.fillStyle = colour.line;
@@ -393,7 +393,7 @@ export class Painter {
     const text = (words, y, ink = colour.muted, weight = 500, size = 11) => { pen.font = `${weight} ${size}px Inter, sans-serif`; pen.fillStyle = ink; pen.fillText(fit(pen, words, timeline.gutter - 20), 14, y); };
     text("CPUs asked for", 22, colour["ink-2"], 600, 12);
     if (curve.cpus[at] !== undefined) text(`now ${curve.cpus[at].toFixed(1)} in ${Math.round(curve.jobs[at])} jobs`, 41);
-    text(curve.capacity ? `capacity ${curve.capacity} CPUs${curve.capacity > this.most ? " ↑" : ""}` : "no active node", 58, curve.capacity ? colour.muted : colour.bad);
+    text(curve.capacity ? `of ${curve.capacity} CPUs${curve.capacity > this.most ? " ↑" : ""}` : "no active node", 58, curve.capacity ? colour.muted : colour.bad);
     if (curve.sampled > 1) text(`ahead: each ${curve.sampled}th schedule`, 75);
     const foot = document.querySelector("[data-curve-words]");
     const words = `CPUs asked for: what ran, and what is planned after ${momentWords(timeline.now())}${curve.sampled > 1 ? `; the plan is estimated from every ${curve.sampled}th schedule` : ""}`;
@@ -401,7 +401,7 @@ export class Painter {
   }
 }
 
-function fit(pen, text, width) {
+function fit(pen, text, width, shortened = endOff) {
   if (pen.measureText(text).width <= width) return text;
   let low = 0;
   let high = text.length;
@@ -412,7 +412,11 @@ function fit(pen, text, width) {
   return shortened(text, low);
 }
 
+function endOff(text, kept) {
+  return `${text.slice(0, kept)}…`;
+}
+
 // what tells instances of one place apart stands at the end of their names
-function shortened(text, kept) {
+function middleOut(text, kept) {
   return `${text.slice(0, kept >> 1)}…${text.slice(text.length - kept + (kept >> 1))}`;
 }
