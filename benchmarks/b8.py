@@ -169,7 +169,7 @@ def _again(description: Description) -> dict[str, Any]:
 
 def _playbook(description: Description, folder: Path) -> Playbook:
     store = SecretStore(description.store)
-    images = find_images([*OURS.values()])
+    images = find_images([*OURS.values(), *description.apps])
     machines: list[Machine] = Fleet(description, store).existing()
     gathered = reach(machines, description, ParamikoDoor(), lock=False)
     try:
@@ -185,7 +185,7 @@ def _no_op(description: Description) -> None:
     env = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(argv, cwd=REPOSITORY, env=env, capture_output=True, text=True,
                           check=False)  # fmt: skip
-    if "nothing to change" not in done.stdout:
+    if done.returncode or "nothing to change" not in done.stderr:  # it is for people, so there
         raise RuntimeError(f"a second run must change nothing: {done.stdout}{done.stderr}")
 
 
