@@ -32,7 +32,8 @@ from tests.support import servers
 GRANTS = (
     "GRANT CREATE USER ON *.* TO 'dba'@'%'",
     "GRANT SELECT ON `mysql`.* TO 'dba'@'%'",
-    "GRANT ALL PRIVILEGES ON `rota\\_%`.* TO 'dba'@'%' WITH GRANT OPTION",
+    *(f"GRANT ALL ON `{name}`.* TO 'dba'@'%' WITH GRANT OPTION"
+      for name in ("rota_app", "rota_nodes", "rota_scheduler", "rota_deployer")),
 )
 OPERATIONS = (ACLOperation.DESCRIBE, ACLOperation.CREATE, ACLOperation.ALTER)
 

@@ -129,19 +129,21 @@ def test_what_a_kafka_user_lacks_is_named_with_the_command_that_gives_it(allowed
 
 
 SERVER = ("GRANT CREATE USER ON *.* TO `dba`@`%`", "GRANT SELECT ON `mysql`.* TO `dba`@`%`")
-ALL_OURS = "GRANT ALL PRIVILEGES ON `rota\\_%`.* TO `dba`@`%` WITH GRANT OPTION"
+NAMES = ("rota_app", "rota_nodes", "rota_scheduler", "rota_deployer")
+OURS = tuple(f"GRANT ALL PRIVILEGES ON `{name}`.* TO `dba`@`%` WITH GRANT OPTION" for name in NAMES)
 
 
 @pytest.mark.parametrize(
     ("grants", "lacking"),
     [
         (["GRANT ALL PRIVILEGES ON *.* TO `root`@`%` WITH GRANT OPTION", "GRANT PROXY ON ``@`` TO `root`@`%`"], []),
-        ([*SERVER, ALL_OURS], []),
-        (["GRANT USAGE ON *.* TO `dba`@`%`", ALL_OURS], ["CREATE USER on *.*", "SELECT on `mysql`.*"]),
-        ([*SERVER, ALL_OURS.replace(" WITH GRANT OPTION", "")],
-         [f"GRANT OPTION on `{name}`.*" for name in ("rota_app", "rota_nodes", "rota_scheduler", "rota_deployer")]),
-        ([*SERVER, ALL_OURS.replace("rota\\_%", "rota\\_app")],
-         [f"all rights on `{name}`.*" for name in ("rota_nodes", "rota_scheduler", "rota_deployer")]),
+        ([*SERVER, *OURS], []),
+        (["GRANT USAGE ON *.* TO `dba`@`%`", *OURS], ["CREATE USER on *.*", "SELECT on `mysql`.*"]),
+        ([*SERVER, *(grant.replace(" WITH GRANT OPTION", "") for grant in OURS)],
+         [f"GRANT OPTION on `{name}`.*" for name in NAMES]),
+        ([*SERVER, OURS[0]], [f"all rights on `{name}`.*" for name in NAMES[1:]]),
+        # a pattern gives no right to give rights
+        ([*SERVER, OURS[0].replace("rota_app", "rota\\_%")], [f"all rights on `{name}`.*" for name in NAMES]),
         (["GRANT USAGE ON *.* TO `dba`@`%`", "GRANT `admins`@`%` TO `dba`@`%`"], []),
     ],
 )  # fmt: skip
