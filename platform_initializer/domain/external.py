@@ -97,7 +97,7 @@ def _shown(grants: Sequence[str]) -> Iterator[tuple[str, set[str]]]:
 def _covers(named: str, database: str) -> bool:
     """Tell whether a grant is on a database: named so, or on all.
 
-    A pattern like `rota\\_%` is not enough: MySQL lets nobody give rights on what only a pattern of
+    A pattern is not enough: MySQL lets nobody give rights on what only a pattern of
     theirs matches (met on 9.7: error 1044 at GRANT).
     """
     return named in {"*", database}
