@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator
 from enum import Enum
@@ -91,7 +92,8 @@ def _section(words: str, command: Any) -> list[str]:
     options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
     signature = " ".join([f"rota {words}", *(_metavar(p) for p in arguments)])
     lines = [f"### rota {words}", "", f"`{signature}{' [options]' if options else ''}`", ""]
-    for paragraph in (command.help or "").strip().split("\n\n"):
+    # the docstring: a run of the command in this process may have set its examples apart
+    for paragraph in (inspect.getdoc(command.callback) or "").strip().split("\n\n"):
         lines += [*_paragraph(paragraph), ""]
     rows = [[f"`{_metavar(p)}`", _meaning(p)] for p in arguments]
     rows += [[f"`{', '.join([*p.opts, *p.secondary_opts])}`", _meaning(p)] for p in options]
