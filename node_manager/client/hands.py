@@ -30,6 +30,7 @@ from node_manager.client.domain.actions import (
     Restart,
     Start,
     Wait,
+    Withdraw,
 )
 from node_manager.client.domain.attempt import (
     Ending,
@@ -110,8 +111,13 @@ class Hands:
                 return self._clear_up(key, action, seen)
         return True
 
-    def _clear_up(self, key: Key, action: Finish | Remove | Wait, seen: Seen | None) -> bool:
+    def _clear_up(
+        self, key: Key, action: Finish | Remove | Wait | Withdraw, seen: Seen | None
+    ) -> bool:
         match action:
+            case Withdraw(report):
+                self._parts.engine.remove(key.name)
+                self._finish(self._signed(report))
             case Finish(report):
                 self._finish(self._signed(report))
             case Remove():

@@ -74,4 +74,16 @@ class Remove:
     """Remove the container, which does not run; keep its log if it ever ran."""
 
 
-Action = Wait | Fetch | Create | Start | Restart | Announce | End | Kill | Finish | Remove
+@dataclass(frozen=True)
+class Withdraw:
+    """Remove the container that Docker was told to start and has not, then finish with `report`.
+
+    Docker may be starting it yet: then it refuses to remove it, and it is looked at again.
+    """
+
+    report: ContainerChanged
+
+
+Action = (
+    Wait | Fetch | Create | Start | Restart | Announce | End | Kill | Finish | Remove | Withdraw
+)

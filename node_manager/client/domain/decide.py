@@ -23,6 +23,7 @@ from node_manager.client.domain.actions import (
     Restart,
     Start,
     Wait,
+    Withdraw,
 )
 from node_manager.client.domain.attempt import Ending, Key, Ran, Record, Seen, Status
 from node_manager.client.domain.container import hash_of
@@ -122,11 +123,11 @@ class _Case:
 
     def created(self, seen: Seen) -> Action:
         command = self.record.command
-        if self.is_revoked():
-            return self._stopped_before()  # and removed then
-        too_late = self._too_late()
-        if too_late is not None:
-            return too_late
+        over = self._stopped_before() if self.is_revoked() else self._too_late()
+        if over is not None and self.record.launching is not None:
+            return Withdraw(over.report)  # a slow Docker may start it yet: no end before it is gone
+        if over is not None:
+            return over  # and removed then
         if seen.keep_until is not None and self._is_useless(seen, seen.keep_until):
             return Remove()
         if command is None or command.epoch < seen.epoch:

@@ -37,7 +37,8 @@ class MemoryEngine:
 
     `starts` lists every start by name; `deaf` names ignore all signals but SIGKILL; `refused`
     images cannot be started; `is_down` makes every call fail. A name in `contents` stands for
-    that id, any other for one made of the name.
+    that id, any other for one made of the name. `slow` names are started only when `let_go`, as by
+    a Docker that hangs: until then nobody is told, and they cannot be removed.
     """
 
     def __init__(self, owner: Owner, clock: Clock, images: Sequence[str] = ()) -> None:
@@ -46,6 +47,8 @@ class MemoryEngine:
         self.contents: dict[str, str] = {}
         self.refused: set[str] = set()
         self.deaf: set[str] = set()
+        self.slow: set[str] = set()
+        self._starting: set[str] = set()
         self.is_down = False
         self.starts: list[str] = []
         self.created: list[str] = []
@@ -104,11 +107,24 @@ class MemoryEngine:
                 return
             if one.plan.image in self.refused:
                 raise ContainerRefusedError("no such command")
+            if name in self.slow:
+                self._starting.add(name)
+                raise EngineUnavailableError("no answer in time")
             one.seen = replace(
                 one.seen, status=Status.RUNNING, started_at=self._clock.now(), exit_code=None,
                 ended_at=None,
             )  # fmt: skip
             self.starts.append(name)
+
+    def let_go(self, name: str) -> None:
+        """Carry out the start that was asked for long ago."""
+        self.slow.discard(name)
+        self._starting.discard(name)
+        self.start(name)
+
+    def forget_start(self, name: str) -> None:
+        """Lose a start that was asked for, and go on hanging at the next."""
+        self._starting.discard(name)
 
     def signal(self, name: str, signal: str) -> None:
         self._check()
@@ -128,6 +144,8 @@ class MemoryEngine:
             one = self._containers.get(name)
             if one is not None and one.seen.status is Status.RUNNING:
                 raise EngineUnavailableError("cannot remove a running container")
+            if name in self._starting:
+                raise EngineUnavailableError("no answer in time")
             self._containers.pop(name, None)
 
     def has_image(self, image: str) -> bool:

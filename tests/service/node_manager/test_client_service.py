@@ -201,6 +201,31 @@ def test_what_docker_cannot_start_is_refused_and_removed(bench):
     assert bench.engine.inspect(KEY.name) is None
 
 
+def test_what_a_slow_docker_may_start_yet_is_not_over_before_that_is_known(bench):
+    bench.engine.slow.add(KEY.name)
+    bench.start(stop_at=NOW + timedelta(seconds=5))
+    bench.work()
+    bench.pass_time(8)
+    assert bench.states() == [], "nobody knows yet whether it runs"
+    bench.engine.let_go(KEY.name)
+    bench.pass_time(2)
+    assert bench.engine.signals[0][1] == "SIGTERM"
+    (report,) = bench.told()
+    assert (report.state, report.stop_cause) == (ContainerState.EXITED, StopCause.DEADLINE)
+
+
+def test_what_was_told_to_start_and_did_not_is_gone_before_it_is_told_as_missed(bench):
+    bench.start(stop_at=NOW + timedelta(seconds=5))
+    bench.engine.slow.add(KEY.name)
+    bench.work()
+    bench.pass_time(8)
+    bench.engine.forget_start(KEY.name)  # Docker was restarted: it never came to it
+    bench.pass_time(2)
+    assert bench.engine.inspect(KEY.name) is None
+    (report,) = bench.told()
+    assert (report.state, report.stop_cause) == (ContainerState.REFUSED, StopCause.EXPIRED)
+
+
 def test_restart_within_the_job_until_its_stop_time(bench):
     bench.start(spec={"restart": "always"}, stop_at=NOW + timedelta(seconds=10))
     bench.work()
