@@ -41,7 +41,7 @@ pytestmark = pytest.mark.patient
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ME = Actor("me", Role.ADMIN)
-LISTS = {"instances", "ids", "jobs", "nodes", "states", "subjects"}
+LISTS = {"instances", "ids", "jobs", "names", "nodes", "states", "subjects"}
 
 
 def admin_of(server: SqlServer) -> MySqlConfig:
