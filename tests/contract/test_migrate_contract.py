@@ -107,7 +107,7 @@ def test_a_migration_broken_off_after_a_dropped_index_goes_on(admin, name, packa
 
 
 def test_one_notice_for_each_channel(admin, name):
-    assert migrate(admin, name, "application_manager")[-1] == "0002_channels.sql"
+    assert migrate(admin, name, "application_manager")[-1] == "0003_named_channels.sql"
     connection = connect(replace(admin, database=name))
     with closing(connection), connection.cursor() as cursor:
         cursor.execute("SELECT index_name, GROUP_CONCAT(column_name ORDER BY seq_in_index) "
@@ -115,10 +115,10 @@ def test_one_notice_for_each_channel(admin, name):
                        "AND table_name = 'notices' AND non_unique = 0 "
                        "AND index_name <> 'PRIMARY' GROUP BY index_name", (name,))
         keys = cursor.fetchall()
-        cursor.execute("DELETE FROM schema_migrations WHERE name = '0002_channels.sql'")
+        cursor.execute("DELETE FROM schema_migrations WHERE name = '0003_named_channels.sql'")
         connection.commit()
-    assert [tuple(key) for key in keys] == [("by_event_channel", "event_id,kind,channel")]
-    assert migrate(admin, name, "application_manager") == ["0002_channels.sql"], "run again"
+    assert [tuple(key) for key in keys] == [("by_event_source", "event_id,kind,channel,source")]
+    assert migrate(admin, name, "application_manager") == ["0003_named_channels.sql"], "run again"
 
 
 def test_concurrent_callers_wait_for_each_other(admin, name):
