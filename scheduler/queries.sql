@@ -432,7 +432,7 @@ ORDER BY instance_id LIMIT %(limit)s;
 -- How far the next instances in the order of their ids go (read-only).
 SELECT COUNT(*) AS instances, MAX(instance_id) AS instance_id, MAX(updated_at) AS updated_at
 FROM (SELECT instance_id, updated_at FROM rota_app.instances WHERE instance_id > %(after)s
-      ORDER BY instance_id LIMIT %(limit)s) AS portion;
+      ORDER BY instance_id LIMIT %(limit)s) AS read_now;
 
 -- name: app_behind
 -- Those between two ids that we do not have, or not as they are (read-only). A list of a thousand ids
