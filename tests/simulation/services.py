@@ -86,7 +86,10 @@ class Backbone:
         def database(config: MySqlConfig, queries: Queries, *_: object, **__: object) -> object:
             return self.database.door(life, config.database or "", queries)
 
-        replaced = {"KafkaBus": lambda *_: SimBus(self.broker, life), "MySqlDatabase": database}
+        replaced = {
+            "KafkaBus": lambda *_: SimBus(self.broker, life), "MySqlDatabase": database,
+            "ThreadPoolExecutor": lambda *_: AtOnce(),  # a thread's pace would be no seed's
+        }  # fmt: skip
         with _replaced(module, {**replaced, **parts}):
             build: Callable[[Context], Service] = module.build
             return build(context)
