@@ -21,7 +21,7 @@ from common.messages import InstanceChanged
 from scheduler.domain.schedule import Schedule
 from scheduler.ending import Ending
 from scheduler.firing import Fired
-from scheduler.portions import PORTION, AtOnce, Portions
+from scheduler.portions import PORTION, Portions
 from scheduler.requests import Requests
 from scheduler.service import Scheduler
 from scheduler.settling import Settling, next_due_of
@@ -53,7 +53,7 @@ class Intake:
     scheduler: Scheduler
     database: Database
     clock: Clock
-    reading: Executor = field(default_factory=AtOnce)
+    reading: Executor
     _scanned_to: datetime = _BEGINNING
     _scanned_all_at: datetime = _BEGINNING
     _scanned_for: frozenset[int] = frozenset()

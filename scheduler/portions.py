@@ -5,25 +5,15 @@ The next portion is read, and its schedules compiled, while this one is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from common.db import Database, Row
 from scheduler.store import Definitions
 
 PORTION = 1000
-
-
-class AtOnce(Executor):
-    """Carries out what it is given before it returns."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future
 
 
 @dataclass(frozen=True)

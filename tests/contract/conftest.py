@@ -1,5 +1,6 @@
-"""Servers that the contract suites share."""
+"""Servers and engines that the contract suites share."""
 
+from tests.support.engines import door, engine, owner
 from tests.support.fixtures import kafka_server, mariadb_server, mysql_server
 
-__all__ = ["kafka_server", "mariadb_server", "mysql_server"]
+__all__ = ["door", "engine", "kafka_server", "mariadb_server", "mysql_server", "owner"]

@@ -10,7 +10,6 @@ from datetime import timedelta
 
 import pytest
 
-from common.clock import SystemClock
 from node_manager.client.domain.attempt import Key, Status
 from node_manager.client.domain.container import Owner, Policy, plan_container
 from node_manager.client.engine import (
@@ -26,23 +25,6 @@ from node_manager.client.engine.docker_engine import DockerEngine
 from node_manager.client.engine.memory import MemoryEngine
 from tests.support.clients import IMAGE, now, remove_containers_of, start_of
 from tests.support.servers import ensure_image
-
-
-@pytest.fixture
-def owner():
-    return Owner("test", f"test-{secrets.token_hex(4)}")
-
-
-@pytest.fixture(params=["memory", "docker"])
-def engine(request, owner):
-    if request.param == "memory":
-        yield MemoryEngine(owner, SystemClock(), images=[IMAGE])
-        return
-    ensure_image("demo-app")
-    door = DockerEngine(owner)
-    yield door
-    door.close()
-    remove_containers_of(owner.node_id)
 
 
 def plan(owner, name="a", *command, **fields):

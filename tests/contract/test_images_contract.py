@@ -1,35 +1,14 @@
 """Images by their content: what Docker does with digests, and its twin in memory alike."""
 
-import secrets
 import subprocess
 
 import pytest
 
-from common.clock import SystemClock
-from node_manager.client.domain.container import Owner, Policy, plan_container
+from node_manager.client.domain.container import Policy, plan_container
 from node_manager.client.engine import ImageMissingError, PullFailedError
-from node_manager.client.engine.docker_engine import DockerEngine
 from node_manager.client.engine.memory import MemoryEngine
-from tests.support.clients import IMAGE, remove_containers_of, start_of
+from tests.support.clients import IMAGE, start_of
 from tests.support.registry import registry
-from tests.support.servers import ensure_image
-
-
-@pytest.fixture
-def owner():
-    return Owner("test", f"test-{secrets.token_hex(4)}")
-
-
-@pytest.fixture(params=["memory", "docker"])
-def engine(request, owner):
-    if request.param == "memory":
-        yield MemoryEngine(owner, SystemClock(), images=[IMAGE])
-        return
-    ensure_image("demo-app")
-    door = DockerEngine(owner)
-    yield door
-    door.close()
-    remove_containers_of(owner.node_id)
 
 
 def plan(owner, image):
@@ -70,15 +49,6 @@ def test_the_content_that_was_registered_runs_and_another_under_its_name_does_no
             engine.pull(pinned, 20)
     finally:
         engine.remove_image(name)
-
-
-@pytest.fixture
-def door(owner):
-    ensure_image("demo-app")
-    opened = DockerEngine(owner)
-    yield opened
-    opened.close()
-    remove_containers_of(owner.node_id)
 
 
 def test_a_registry_gives_what_was_pinned_after_its_tag_has_moved(door, owner):

@@ -21,10 +21,10 @@ from node_manager.client.domain.attempt import Key
 from node_manager.client.pulls import Pulls
 from node_manager.client.reports import Outbox
 from node_manager.client.service import Agent
-from tests.service.node_manager.client_bench import AtOnce
 from tests.simulation.doors import Broker, SimBus, SimEngine, SimServer
 from tests.simulation.machines import PLATFORM, Machine, PowerJournal
 from tests.simulation.world import START, Life, Process, Signal, World
+from tests.support.at_once import AtOnce
 
 SETTINGS = {
     "ROTA_KAFKA_BOOTSTRAP": "kafka:9092",

@@ -29,6 +29,7 @@ from scheduler.auditor import Auditor
 from scheduler.events import Events
 from scheduler.intake import Intake
 from scheduler.service import Scheduler
+from tests.support.at_once import AtOnce
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 APP_QUERIES = parse_queries("""
@@ -130,7 +131,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.scheduler = Scheduler(self.database, self.bus.producer(), self.clock, self.name)
-        self.intake = Intake(self.scheduler, self.database, self.clock)
+        self.intake = Intake(self.scheduler, self.database, self.clock, AtOnce())
         self.auditor = Auditor(self.scheduler, self.database, self.clock)
         self.scheduler.hold_shards()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, Future
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,20 +32,12 @@ from node_manager.client.pulls import Pulls
 from node_manager.client.reports import Outbox
 from node_manager.client.service import Agent
 from node_manager.client.standing import NameRegister
+from tests.support.at_once import AtOnce
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 OWNER = Owner("test", "m1")
 JOB = "hall-heating.20261123T080000Z.0"
 KEY = Key(JOB, 1)
-
-
-class AtOnce(Executor):
-    """Runs what is submitted in the caller's thread."""
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future
 
 
 class Bench:
