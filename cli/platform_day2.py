@@ -99,12 +99,7 @@ def set_secret(name: Name, file: File = None) -> None:
     """
     from common.secret import Secret
 
-    value = sys.stdin.read().removesuffix("\n")
-    if not value:
-        raise CliError(
-            "there is nothing on stdin", why=f"the value of {name} is read from it",
-            next_command=f"rota platform secrets set {name} < FILE", exit_code=ExitCode.USAGE,
-        )  # fmt: skip
+    value = _from_stdin(f"the value of {name}", f"set {name}")
     _keep(name, Secret(value), file)
 
 
@@ -118,12 +113,7 @@ def keep_external(
     """
     from platform_initializer.secret_store import SecretStore
 
-    value = sys.stdin.read().removesuffix("\n")
-    if not value:
-        raise CliError(
-            "there is nothing on stdin", why=f"the password for {store} is read from it",
-            next_command=f"rota platform secrets external {store} < FILE", exit_code=ExitCode.USAGE,
-        )  # fmt: skip
+    value = _from_stdin(f"the password for {store}", f"external {store}")
     with translated():
         kept = SecretStore(described(file).store)
         kept.complete()
@@ -202,3 +192,14 @@ def logs(
                            exit_code=ExitCode.NOT_FOUND)  # fmt: skip
         for line in found.follow(tail) if follow else found.last(tail):
             print(line, flush=follow)
+
+
+def _from_stdin(what: str, verb: str) -> str:
+    """Read a secret, without the end of its line; nothing is a usage error."""
+    value = sys.stdin.read().removesuffix("\n")
+    if not value:
+        raise CliError(
+            "there is nothing on stdin", why=f"{what} is read from it",
+            next_command=f"rota platform secrets {verb} < FILE", exit_code=ExitCode.USAGE,
+        )  # fmt: skip
+    return value
