@@ -7,15 +7,13 @@ environment or output.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
-
-import httpx
 
 from application_manager.channels import channel_of
+from application_manager.delivery import Post, deliver, post
 from application_manager.domain.channels import TEST, Channel, channels_in, tellings
 from application_manager.domain.notices import WELL_ENDED, Happened, NotTakenError, wait_before
 from application_manager.mail import send_nothing
@@ -29,22 +27,8 @@ EVENTS_AT_ONCE = 500
 OVERLAP = 200
 """Event ids that are read again: a transaction that began earlier may commit later."""
 SENT_AT_ONCE = 20
-TIMEOUT_S = 5.0
-
-Post = Callable[[str, dict[str, Any]], None]
-"""Sends a body to an address; raises whatever says that it was not taken."""
 
 _log = logger("application_manager.notifier")
-
-
-def post(url: str, body: dict[str, Any]) -> None:
-    """POST a notice; anything but a 2xx raises, a redirect is not followed.
-
-    The error does not name the URL: its path is often what keeps strangers out.
-    """
-    answer = httpx.post(url, json=body, timeout=TIMEOUT_S, trust_env=False)
-    if not answer.is_success:
-        raise NotTakenError(f"it answered {answer.status_code}")
 
 
 @dataclass(frozen=True)
@@ -108,22 +92,13 @@ class Notifier:
         return found
 
     def _send(self, way: str, send: Post) -> None:
-        """Send what is due by one way. Who does not answer at all is asked once a round.
-
-        Else a silent server, for five seconds a notice, would hold up what is for others.
-        """
         with self.database.transaction() as transaction:
             due = transaction.all("due_notices", channel=way, limit=SENT_AT_ONCE)
-        silent: dict[str, Exception] = {}
-        for notice in due:
-            receiver = urlsplit(notice["url"]).netloc  # of a letter: empty, all go to one server
-            error = silent.get(receiver) or _tried(send, notice)
+        for notice, error in deliver(send, due, self.clock):
             if error is None:
                 self._mark(notice, state="sent", tries=notice["tries"] + 1, error=None, wait_s=0)
-                continue
-            if not isinstance(error, NotTakenError):
-                silent[receiver] = error
-            self._put_off(notice, error)
+            else:
+                self._put_off(notice, error)
 
     def _put_off(self, notice: Row, error: Exception) -> None:
         tries = notice["tries"] + 1
@@ -137,14 +112,6 @@ class Notifier:
     def _mark(self, notice: Row, **change: Any) -> None:
         with self.database.transaction() as transaction:
             transaction.execute("mark_notice", notice_id=notice["notice_id"], **change)
-
-
-def _tried(send: Post, notice: Row) -> Exception | None:
-    try:
-        send(notice["url"], json.loads(notice["body"]))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
-        return error
-    return None
 
 
 def _positions(transaction: Transaction) -> tuple[int, int]:

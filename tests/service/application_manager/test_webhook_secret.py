@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from application_manager.delivery import post
 from application_manager.domain.notices import NotTakenError
-from application_manager.notifier import post
 
 
 class Refuses(http.server.BaseHTTPRequestHandler):
