@@ -95,7 +95,8 @@ def mail_of(settings: Settings) -> Callable[[str, dict[str, Any]], None]:
 
 def send_nothing(_url: str, _body: dict[str, Any]) -> None:
     """Stand in for a mail server where none is set; `rota notice list -o wide` shows why."""
-    raise NotTakenError("no mail server is set: give the application manager ROTA_MAIL_HOST")
+    raise NotTakenError("no mail server is set: name one under `mail` in platform.yml, then"
+                        " rota platform up (it sets ROTA_MAIL_HOST)")  # fmt: skip
 
 
 def letter_of(body: dict[str, Any], sender: str, to: str) -> EmailMessage:

@@ -176,7 +176,7 @@ def _fill(bench: Bench, count: int) -> None:
             due = begin + timedelta(seconds=number // INSTANCES * 60)
             instance = f"i-{number % INSTANCES:04d}"
             job_id = f"{instance}.{due:%Y%m%dT%H%M%SZ}.0"
-            state = states[number % 5]
+            state = states[(number + number // INSTANCES) % 5]  # each instance has all of them
             ran = (due, due + timedelta(seconds=9)) if state != "MISSED" else (None, None)
             rows.append({
                 "job_id": job_id, "instance": instance, "due": due, "state": state,

@@ -32,8 +32,12 @@ _NEXT = {
 }
 _LISTS = {
     "applications": "rota application list", "jobs": "rota job list", "nodes": "rota node list",
-    "schedules": "rota schedule list", "tokens": "rota token list", "users": "rota user list",
+    "notices": "rota notice channels", "schedules": "rota schedule list",
+    "tokens": "rota token list", "users": "rota user list",
 }  # fmt: skip
+
+
+_OF_JOB = {"job_has_ended": "rota job show", "no_output": "rota job explain"}
 
 
 class RefusedError(CliError):
@@ -44,7 +48,7 @@ class RefusedError(CliError):
             str(body.get("detail") or body.get("title") or f"the platform answered {status}"),
             where=where,
             why=_reasons(body),
-            next_command=_next_command(status, path),
+            next_command=_next_command(status, path, body.get("code")),
             exit_code=_EXITS.get(status, ExitCode.UNEXPECTED),
         )
         self.status = status
@@ -158,16 +162,30 @@ class Api:
                            exit_code=ExitCode.USAGE)  # fmt: skip
         if url.scheme == "http":
             return HTTPConnection(url.hostname, url.port or 80, timeout=self._socket_s)
-        context = ssl.create_default_context(cafile=self._connection.ca_file)
         return HTTPSConnection(url.hostname, url.port or 443, timeout=self._socket_s,
-                               context=context)  # fmt: skip
+                               context=self._context())  # fmt: skip
+
+    def _context(self) -> ssl.SSLContext:
+        file = self._connection.ca_file
+        try:
+            return ssl.create_default_context(cafile=file)
+        except OSError as error:
+            is_there = not isinstance(error, FileNotFoundError)
+            raise CliError("cannot read the certificate of the platform's authority", where=file,
+                           why="it is no certificate" if is_there else error.strerror,
+                           next_command="rota login URL --token-file FILE --ca-file ca.pem",
+                           exit_code=ExitCode.USAGE) from error  # fmt: skip
 
     def _unreachable(self, error: Exception) -> CliError:
+        is_stranger = isinstance(error, ssl.SSLCertVerificationError)
         return CliError(
-            "the platform does not answer",
+            "the platform's certificate is not vouched for" if is_stranger
+            else "the platform does not answer",
             where=self._connection.url,
             why=str(error) or type(error).__name__,
-            next_command="rota platform status, or rota login with the right address",
+            next_command="rota login URL --token-file FILE --ca-file ca.pem"
+            "   (the file beside the platform's store of secrets)" if is_stranger
+            else "rota platform status, or rota login with the right address",
             exit_code=ExitCode.UNREACHABLE,
         )
 
@@ -206,8 +224,11 @@ def path_of(*parts: str) -> str:
     return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
-def _next_command(status: int, path: str) -> str | None:
-    listing = _LISTS.get(path.replace("?", "/").split("/")[1]) if path else None
+def _next_command(status: int, path: str, code: str | None) -> str | None:
+    _, kind, name, *_ = [*path.replace("?", "/").split("/"), "", "", ""]
+    if code in _OF_JOB:
+        return f"{_OF_JOB[code]} {name}"
+    listing = _LISTS.get(kind)
     if listing is not None and status in (404, 409, 412):
         return f"see what there is: {listing}"
     if listing is not None and status == 422:

@@ -25,7 +25,16 @@ def list_applications(output: Output = Format.TABLE) -> None:
 
     Example: rota application list -o wide
     """
-    print_rows(_api().items("/applications"), _LIST, output, "name")
+    rows = _api().items("/applications")
+    if output is Format.TABLE:
+        rows = [{**row, "image": _short(row["image"])} for row in rows]
+    print_rows(rows, _LIST, output, "name")
+
+
+def _short(image: str) -> str:
+    """Leave of a digest what tells it from others."""
+    name, mark, digest = image.partition("@sha256:")
+    return f"{name}{mark}{digest[:12]}" + ("…" if digest[12:] else "")
 
 
 @app.command()

@@ -12,6 +12,9 @@ from cli.events import follow
 from cli.options import SETTINGS, Output
 from cli.output import Format, text_of
 
+_NOWHERE = {"PLANNED", "WAITING", "QUEUED"}  # the job as it is now may be further on
+
+
 app = typer.Typer(no_args_is_help=True, help="What happens on the platform, as it happens.")
 
 
@@ -61,6 +64,7 @@ def line_of(body: dict[str, Any]) -> str:
     """Write one change as a line."""
     job = body["job"]
     reason = f" ({body['event_reason']})" if body["event_reason"] else ""
-    place = f" on {job['node']}" if job["node"] else ""
+    is_placed = job["node"] and body["to_state"] not in _NOWHERE
+    place = f" on {job['node']}" if is_placed else ""
     move = f"{body['from_state'] or '-'} -> {body['to_state']}{reason}"
     return f"{text_of(body['at'])}  {job['job_id']}  {move}{place}"

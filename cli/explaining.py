@@ -18,7 +18,8 @@ _NEXT: Mapping[str, str] = {
     R.DEP_FAILED: "rota job show {job}",
     R.DEP_TIMEOUT: "rota job show {job}",
     R.NO_NODE: "rota node list",
-    R.PULL_FAILED: "rota schedule show {instance}",
+    R.PULL_FAILED: "rota platform up   (with the image under images.apps of platform.yml; or let"
+    " its machine reach the registry)",
     R.EXIT_CODE: "rota job logs {job}",
     R.OOM: "rota schedule show {instance}",
     R.END_TIME: "",

@@ -14,6 +14,7 @@ from cli.errors import CliError, ExitCode
 def remember(url: str, token_file: str | None, ca_file: str | None = None) -> None:
     """Try the token on the platform, then keep both for this user only."""
     token = _token(token_file)
+    ca_file = str(Path(ca_file).absolute()) if ca_file else None  # it is used in other folders, too
     who = Api(Connection(url.rstrip("/"), token, ca_file)).get("/me")
     path = save_connection(url, token, ca_file)
     print(f"logged in as {who['name']} ({who['role']}); kept in {path}", file=sys.stderr)

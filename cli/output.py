@@ -82,11 +82,11 @@ def local_text(moment: datetime, now: datetime | None = None) -> str:
 
 
 def relative_text(distance: timedelta) -> str:
-    """Write a distance from now in its largest unit: `in 5 m`, `3 h ago`."""
+    """Write a distance from now in its largest unit, those that are whole: `in 5 m`, `3 h ago`."""
     seconds = abs(distance.total_seconds())
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")):
         if seconds >= size:
-            amount = f"{seconds / size:.0f} {unit}"
+            amount = f"{seconds // size:.0f} {unit}"
             return f"in {amount}" if distance > timedelta(0) else f"{amount} ago"
     return "now"
 

@@ -33,9 +33,14 @@ def history(instance: Instance, output: Output = Format.TABLE) -> None:
     Example: rota schedule history hostel-a-heating
     """
     items = _api().items(path_of("schedules", instance, "history"))
-    rows = [{**item, "changed": [change["key"] for change in item["changes"]]} for item in items]
+    rows = [{**item, "changed": _changed(item)} for item in items]
     shown = items if output in (Format.JSON, Format.YAML) else rows
     print_rows(shown, _HISTORY, output, "version")
+
+
+def _changed(version: dict[str, Any]) -> list[str]:
+    """Name what a version changed; the first one is all new, which needs no list."""
+    return ["all"] if version["kind"] == "added" else [each["key"] for each in version["changes"]]
 
 
 def diff(instance: Instance, old: int, new: int, output: Output = Format.TABLE) -> None:

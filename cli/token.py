@@ -69,7 +69,7 @@ def add(
         print(f"{told}; it is shown once", file=sys.stderr)
         return
     print(made["token"])
-    print(f"{name} may do what a {made['role']} may; this is shown once", file=sys.stderr)
+    print(f"{name} may do what {made['role']}s may; this is shown once", file=sys.stderr)
 
 
 @app.command()

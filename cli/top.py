@@ -50,8 +50,12 @@ def picture(
         since = _distance(job["started_at"] or job["due"], now)
         below.add_row(job["job_id"], job["state"], job["node"] or "", since,
                       _distance(job["stop_at"], now))  # fmt: skip
-    return Group(f"{now.astimezone():%H:%M:%S}  {len(nodes)} nodes, {len(jobs)} jobs", "", top, "",
-                 below)  # fmt: skip
+    head = f"{now.astimezone():%H:%M:%S}  {_count(nodes, 'node')}, {_count(jobs, 'job')}"
+    return Group(head, "", top, "", below)
+
+
+def _count(rows: Sequence[object], what: str) -> str:
+    return f"{len(rows)} {what}" + ("" if len(rows) == 1 else "s")
 
 
 def _percent(value: float | None) -> str:

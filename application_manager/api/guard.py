@@ -33,7 +33,9 @@ class Guard:
     def __call__(self, request: Request, parts: PartsDep) -> Actor:
         actor = _actor_of(request, parts)
         if actor is None:
-            raise ApiError(401, "not_logged_in", "an API token or a login is needed")
+            shown = "this API token is not known (any more)"
+            needed = "an API token or a login is needed"
+            raise ApiError(401, "not_logged_in", shown if _token_of(request) else needed)
         if actor.role < self.role:
             needs = f"{actor.name} is {actor.role.label}; this needs {self.role.label}"
             raise ApiError(403, "forbidden", needs)
@@ -81,10 +83,14 @@ def require_same_origin(request: Request) -> None:
         raise ApiError(403, "foreign_origin", f"{origin} is not this platform")
 
 
-def _actor_of(request: Request, parts: Parts) -> Actor | None:
+def _token_of(request: Request) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
-        return parts.people.by_token(token.strip())
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _actor_of(request: Request, parts: Parts) -> Actor | None:
+    if token := _token_of(request):
+        return parts.people.by_token(token)
     cookie = request.cookies.get(COOKIE)
     actor = parts.people.by_session(cookie) if cookie else None
     if actor is not None and request.method not in _SAFE:

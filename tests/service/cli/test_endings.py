@@ -57,12 +57,21 @@ def test_an_id_means_no_other_path(rota: Command, words: tuple[str, ...]) -> Non
     (("node", "show", "m9"), "rota node list"), (("job", "show", JOB), "rota job list"),
     (("schedule", "show", "b"), "rota schedule list"),
     (("application", "show", "b"), "rota application list"),
+    (("notice", "remove", "b", "--yes"), "rota notice channels"),
 ])  # fmt: skip
 def test_what_is_not_there_is_followed_by_what_is(
     rota: Command, words: tuple[str, ...], listing: str
 ) -> None:
     done = rota(*words)
     assert (done.code, done.err.splitlines()[-1]) == (4, f"  next:  see what there is: {listing}")
+
+
+def test_an_error_about_a_job_leads_to_that_job(rota: Command) -> None:
+    rota.world.put_job(JOB, "SUCCEEDED")
+    done = rota("job", "kill", JOB, "--yes")
+    assert (done.code, done.err.splitlines()[-1]) == (5, f"  next:  rota job show {JOB}")
+    done = rota("job", "logs", JOB)
+    assert (done.code, done.err.splitlines()[-1]) == (4, f"  next:  rota job explain {JOB}")
 
 
 def test_a_name_of_one_thing_is_its_id_alone(rota: Command) -> None:

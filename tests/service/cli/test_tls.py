@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -57,8 +58,17 @@ def test_the_platforms_own_authority_is_trusted_and_no_other(
     server.run_once()
     monkeypatch.setenv("ROTA_URL", f"https://127.0.0.1:{server.port}")
     stranger = rota("node", "list")
-    assert (stranger.code, "certificate" in stranger.err) == (7, True)
+    assert (stranger.code, "--ca-file" in stranger.err) == (7, True)
     monkeypatch.setenv("ROTA_CA_FILE", str(certificate))
     assert rota("node", "list").code == 0
+    for wrong in (key, tmp_path / "nothing"):
+        monkeypatch.setenv("ROTA_CA_FILE", str(wrong))
+        done = rota("node", "list")
+        assert (done.code, str(wrong) in done.err, "next:" in done.err) == (2, True, True), done
+    monkeypatch.delenv("ROTA_CA_FILE")
+    monkeypatch.chdir(tmp_path)
+    assert rota("login", os.environ["ROTA_URL"], "--token-file", "token", "--ca-file", certificate.name).code == 0
+    monkeypatch.chdir("/")
+    assert rota("node", "list").code == 0, "the file is found from everywhere"
     rota.world.parts.stopping.set()
     server.close()
