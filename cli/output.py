@@ -102,7 +102,7 @@ def text_of(value: Any) -> str:  # noqa: PLR0911 - one line a kind
             return f"{value:.3g}"
         case datetime():
             return local_text(value)
-        case str() if value[10:11] == "T" and value.endswith("Z"):
+        case str() if value[10:11] == "T" and value.endswith(("Z", "+00:00")):
             return local_text(datetime.fromisoformat(value))
         case Mapping():
             return ",".join(f"{key}={text_of(item)}" for key, item in value.items()) or "-"

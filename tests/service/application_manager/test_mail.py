@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
-from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from application_manager.domain.notices import NotTakenError
@@ -24,48 +20,10 @@ from common.errors import ConfigError
 from platform_initializer.certificates import issue, make_authority
 from tests.service.application_manager.bench import World, schedule_file
 from tests.service.application_manager.test_notifier import happen
+from tests.support.inbox import Inbox, served
 
 PASSWORD = "canary-of-the-mail-server"
 Send = Callable[[str, dict[str, Any]], None]
-
-
-@dataclass
-class Inbox:
-    """What the server was handed, and what it says to a letter."""
-
-    letters: list[Any] = field(default_factory=list)
-    receivers: list[str] = field(default_factory=list)
-    answer: str = "250 taken"
-
-    async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802 - its name
-        if address.startswith("nobody"):
-            return f"550 {address} is not here"
-        envelope.rcpt_tos.append(address)
-        return "250 fine"
-
-    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - its name
-        if self.answer.startswith("250"):
-            self.letters.append(message_from_bytes(envelope.content))
-            self.receivers += envelope.rcpt_tos
-        return self.answer
-
-
-class _Server(Controller):
-    """Takes a free port; the library's own looks for itself at the port it was told."""
-
-    def _trigger_server(self) -> None:
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
-
-
-@contextmanager
-def served(inbox: Inbox, **options: Any) -> Iterator[int]:
-    server = _Server(inbox, "127.0.0.1", 0, **options)
-    server.start()
-    try:
-        yield server.port
-    finally:
-        server.stop()
 
 
 def settings(port: int, **more: str) -> Settings:
