@@ -2,9 +2,9 @@
 
 ``python -m scripts.terminal_screens RECORDED``: RECORDED is a folder with what was kept of a run:
 ``up.jsonl`` (`rota platform up --json`) and ``status.json`` (`rota platform status -o json`);
-``ROTA_SCREENS=RECORDED make test-day2`` leaves them there. With one of them alone, its screen alone is
-drawn. The screens are drawn by the code that
-draws them for people; only the clock is the recording's.
+``ROTA_SCREENS=RECORDED make test-day2`` leaves them there. Of one of them alone its screen
+alone is drawn. The screens are drawn by the code that draws them for people; only the clock is the
+recording's.
 """
 
 from __future__ import annotations
