@@ -1,9 +1,7 @@
 """What the client's engine promises, held by Docker and by its twin in memory."""
 
 import secrets
-import socket
 import subprocess
-import threading
 import time
 from contextlib import suppress
 from datetime import timedelta
@@ -24,6 +22,7 @@ from node_manager.client.engine import docker_engine as docker_door
 from node_manager.client.engine.docker_engine import DockerEngine
 from node_manager.client.engine.memory import MemoryEngine
 from tests.support.clients import IMAGE, now, remove_containers_of, start_of
+from tests.support.docker_proxy import DockerProxy
 from tests.support.servers import ensure_image
 
 
@@ -190,40 +189,9 @@ def test_docker_refuses_what_cannot_start(owner):
     door.close()
 
 
-class HangingProxy:
-    """Passes bytes to dockerd until it is told to swallow them."""
-
-    def __init__(self, path):
-        self.path = str(path)
-        self.hangs = False
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(self.path)
-        self._listener.listen(64)
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        with suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                far = socket.socket(socket.AF_UNIX)
-                far.connect("/var/run/docker.sock")
-                for one, other in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
-
-    def _pass(self, one, other):
-        with suppress(OSError):
-            while chunk := one.recv(65536):
-                if self.hangs:
-                    return
-                other.sendall(chunk)
-
-    def close(self):
-        self._listener.close()
-
-
 def test_a_hung_docker_is_told_in_time_and_used_again_when_it_is_back(owner, tmp_path, monkeypatch):
     monkeypatch.setattr(docker_door, "QUICK_S", 1.0)
-    proxy = HangingProxy(tmp_path / "docker.sock")
+    proxy = DockerProxy(tmp_path / "docker.sock")
     door = DockerEngine(owner, f"unix://{proxy.path}")
     assert door.info().cpus
     proxy.hangs = True

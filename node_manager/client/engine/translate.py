@@ -18,6 +18,7 @@ from node_manager.client.domain.container import (
     ContainerPlan,
     Owner,
 )
+from node_manager.client.engine import EngineUnavailableError
 
 _STATUSES = {"created": Status.CREATED, "exited": Status.EXITED, "dead": Status.EXITED}
 
@@ -39,18 +40,25 @@ def seen_of_listing(found: Mapping[str, Any]) -> Seen:
 
 
 def seen_of_inspection(found: Mapping[str, Any], name: str, owner: Owner) -> Seen:
-    """Read `GET /containers/<name>/json`."""
+    """Read `GET /containers/<name>/json`.
+
+    Raises `EngineUnavailableError` while it is being removed: it does not run, and soon there is
+    none, but a removal may fail. What is dead (half removed) and never started did not run either.
+    """
     state, config = found["State"], found["Config"]
     labels = config.get("Labels") or {}
     key = key_of_labels(labels, owner)
     is_ours = key is not None and container_name_of(key.job_id, key.attempt) == name
     if not is_ours:
         return Seen(container_id=found["Id"], status=Status.RUNNING, is_ours=False)
+    status, started_at = state["Status"], instant_of(state.get("StartedAt"))
+    if status == "removing":
+        raise EngineUnavailableError(f"Docker is removing {name}")
     return _seen(
         found["Id"],
-        state["Status"],
+        "created" if status == "dead" and started_at is None else status,
         labels,
-        started_at=instant_of(state.get("StartedAt")),
+        started_at=started_at,
         ended_at=instant_of(state.get("FinishedAt")),
         exit_code=state.get("ExitCode"),
         oom_killed=bool(state.get("OOMKilled")),

@@ -43,14 +43,14 @@ KEY = Key(JOB, 1)
 class Bench:
     """One machine. `restart` is what a crash of the client leaves: Docker and the journal."""
 
-    def __init__(self, folder: Any) -> None:
-        self.folder = folder
+    def __init__(self, folder: Any, owner: Owner = OWNER) -> None:
+        self.folder, self.owner = folder, owner
         self.boot_id = "b1"
         self.policy = Policy()
         self.clock = ManualClock(NOW)
         self.bus = MemoryBus(self.clock)
         self.bus.create_topics(fixed_topics())
-        self.engine = MemoryEngine(OWNER, self.clock, images=["app"])
+        self.engine = MemoryEngine(owner, self.clock, images=["app"])
         self.restart()
 
     def restart(self) -> None:
@@ -59,11 +59,11 @@ class Bench:
         self.outbox = Outbox(self.bus.producer())
         self.logs = LogStore(self.folder / "logs")
         self.images = ImageBook(self.folder / "images.json", self.clock)
-        self.register = NameRegister("m1", self.boot_id, "10.0.0.1", self.clock)
+        self.register = NameRegister(self.owner.node_id, self.boot_id, "10.0.0.1", self.clock)
         pulls = Pulls(self.engine, self.images.note_pulled, AtOnce())
         self.agent = Agent(
             Parts(
-                owner=OWNER, policy=self.policy, clock=self.clock, engine=self.engine,
+                owner=self.owner, policy=self.policy, clock=self.clock, engine=self.engine,
                 journal=self.journal, deadlines=self.deadlines, outbox=self.outbox,
                 pulls=pulls, logs=self.logs, ahead=Ahead(Hints(), self.engine, pulls, self.images),
                 images=self.images, register=self.register,
