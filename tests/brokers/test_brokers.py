@@ -130,7 +130,7 @@ def test_a_new_authority_while_jobs_are_due_and_run(operator, tmp_path):
     ca_file = operator.folder / "ca.pem"
     before = ca_file.read_text()
     homes = sorted(seats(operator))
-    with following(operator, tmp_path, homes) as court:
+    with following(operator, tmp_path, operator.machines()) as court:
         steady = Unhurried(operator, "new-authority", 15)
         steady.wait_until_running()
         began = time.monotonic()

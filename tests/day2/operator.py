@@ -96,6 +96,10 @@ class Operator(Platform):
         rows = self.json("platform", "status", "-f", str(self.file))["services"]
         return {(row["machine"], row["service"]): row for row in rows}
 
+    def machines(self) -> list[str]:
+        """Name the machines of the platform as it is now."""
+        return sorted({machine for machine, _ in self.services()})
+
     def assert_well(self) -> None:
         """Require that every service gets ready, and that nothing is left to do.
 

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,9 +103,13 @@ class Platform:
         ).stdout.split()  # fmt: skip
         return next(name for name in listed if name.endswith(machine))
 
+    def machines(self) -> Sequence[str]:
+        """Name the machines of the platform."""
+        return MACHINES
+
     def service_home(self, service: str) -> tuple[str, str]:
         """Return (machine, container) of a service."""
-        for machine in MACHINES:
+        for machine in self.machines():
             if container := self.service_on(service, machine):
                 return machine, container
         raise AssertionError(f"{service} runs nowhere")
