@@ -67,7 +67,7 @@ class ContainerState(StrEnum):
     RUNNING = "RUNNING"
     EXITED = "EXITED"  # ended by whatever cause; the container is kept until this is recorded
     REFUSED = "REFUSED"  # never started: stopped before, expired, stale, pull or create failed
-    GONE = "GONE"  # a stop found nothing and will refuse any start: as good as stopped
+    GONE = "GONE"  # not there and never started again: a stop found nothing, or a reboot ended it
 
 
 class StopCause(StrEnum):

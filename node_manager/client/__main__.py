@@ -125,7 +125,7 @@ def _checks(
 
 
 def _parts(settings: Settings, clock: Clock, identity: Identity, producer: Producer) -> Parts:
-    owner = Owner(settings.text("PLATFORM", "rota"), identity.node_id)
+    owner = Owner(settings.text("PLATFORM", "rota"), identity.node_id, identity.boot_id)
     path = _journal_path(settings)
     engine = DockerEngine(owner, settings.text("CLIENT_DOCKER", SOCKET))
     journal = Journal(path, clock.now())  # it makes the folder

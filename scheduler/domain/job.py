@@ -78,6 +78,7 @@ class JobView:
 class RetryPolicy:
     """What the version that a job was made of says about another attempt.
 
+    `on_node_lost` "reschedule" gives one for each node that is lost under it, beside the `retries`.
     `on_node_lost` "fail" calls a job LOST while its container may live on: that is never retried,
     since two attempts of one job would run at once (G4).
     """
@@ -172,7 +173,9 @@ def _retry_at(
     job: JobView, state: JobState, policy: RetryPolicy, now: datetime
 ) -> datetime | None:
     """Return when another attempt is due: doubled pauses, never past the stop time."""
-    if state not in _RETRIED or job.attempt > policy.retries or job.desired_stop is not None:
+    is_moved = state is S.LOST and policy.on_node_lost == "reschedule"
+    may_again = is_moved or (state in _RETRIED and job.attempt <= policy.retries)
+    if not may_again or job.desired_stop is not None:
         return None
     if state is S.LOST and policy.on_node_lost == "fail":
         return None

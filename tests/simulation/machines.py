@@ -103,6 +103,7 @@ class Machine:
 
     def _power_on(self) -> None:
         self.boots += 1
+        self.engine.reboot(self.boot_id)
         self.engine.is_down = False
         self.world.note("power on", self.name)
         if self.client is not None:
@@ -114,7 +115,8 @@ class WatchedEngine(MemoryEngine):
     """Docker that lets containers behave, and remembers what they did."""
 
     def __init__(self, machine: Machine) -> None:
-        super().__init__(Owner(PLATFORM, machine.name), machine.clock, IMAGES)
+        owner = Owner(PLATFORM, machine.name, machine.boot_id)
+        super().__init__(owner, machine.clock, IMAGES)
         self._machine = machine
         self._ids = itertools.count(1)
 

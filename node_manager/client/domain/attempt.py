@@ -66,6 +66,8 @@ class Seen:
     keep_until: datetime | None = None
     """Created ahead: without a start by then it is removed."""
     spec_hash: str | None = None
+    is_of_former_boot: bool = False
+    """The machine was started anew since it was created."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ def _after_start(record: Record, command: StartContainer) -> Record:
     if command.epoch == record.epoch:  # again: the answer may have been lost
         return replace(record, is_sent=False, announced=False)
     finished = record.finished
-    if finished is not None and finished.state is ContainerState.EXITED:
+    if finished is not None and _has_run(finished):
         again = _under(finished, command.epoch)
         return replace(record, command=command, finished=again, is_sent=False)
     if finished is not None:  # it never ran under the lower epoch
@@ -234,6 +236,11 @@ def _after_stop(record: Record, stop: Revoked) -> Record:
     if highest is None or stop.epoch >= highest.epoch:
         highest = stop
     return replace(record, revoked=highest, finished=finished, is_sent=False)
+
+
+def _has_run(finished: ContainerChanged) -> bool:
+    """Tell an end after which it never runs here again; a run of a former boot is GONE."""
+    return finished.state is ContainerState.EXITED or finished.started_at is not None
 
 
 def _under(report: ContainerChanged, epoch: int) -> ContainerChanged:

@@ -7,6 +7,7 @@ file, never by a schedule.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -23,6 +24,7 @@ from common.secret import APP_SECRETS
 NETWORK = "rota-apps"
 LABEL = "io.rota."
 KEEP_UNTIL, SPEC_HASH = f"{LABEL}keep-until", f"{LABEL}spec-hash"
+BOOT = f"{LABEL}boot"
 LOG_FILE_BYTES = 5 * 1024 * 1024
 LOG_FILES = 2
 SECRETS_INSIDE = "/run/secrets"
@@ -105,10 +107,14 @@ def read_policy(text: str) -> Policy:
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose containers these are: other platforms' and other clients' are foreign."""
+    """Whose containers these are: other platforms' and other clients' are foreign.
+
+    `boot_id` is that of the machine now; "" where nobody asks.
+    """
 
     platform: str
     node_id: str
+    boot_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +191,14 @@ def _labels(command: StartContainer, owner: Owner) -> dict[str, str]:
         labels["deadline"] = text_of(command.stop_at)
     if spec.timeout_s is not None:
         labels["timeout"] = str(spec.timeout_s)
+    if owner.boot_id:
+        labels["boot"] = owner.boot_id
     return {LABEL + name: value for name, value in labels.items()}
+
+
+def is_of_former_boot(labels: Mapping[str, str], owner: Owner) -> bool:
+    """Tell whether the machine was started anew since this container was created."""
+    return bool(owner.boot_id) and labels.get(BOOT, owner.boot_id) != owner.boot_id
 
 
 def hash_of(command: StartContainer) -> str:

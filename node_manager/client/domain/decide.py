@@ -27,7 +27,7 @@ from node_manager.client.domain.actions import (
 )
 from node_manager.client.domain.attempt import Ending, Key, Ran, Record, Seen, Status
 from node_manager.client.domain.container import hash_of
-from node_manager.client.domain.ends import deadline_of, was_oom, words_of_end
+from node_manager.client.domain.ends import deadline_of, fell_with_machine, was_oom, words_of_end
 
 KEPT_AFTER_END = timedelta(seconds=60)
 RESTART_DELAYS_S = (1, 2, 4, 8, 16, 32, 60)
@@ -161,6 +161,9 @@ class _Case:
     def exited(self, seen: Seen) -> Action:
         if self.record.ending is not None or self.is_revoked() or not self._is_restarted(seen):
             cause = self._end_cause()
+            if cause is None and fell_with_machine(seen):
+                words = f"its machine was started anew while it ran (Docker says {seen.exit_code})"
+                return Finish(self.report(ContainerState.GONE, None, words))
             return Finish(self.report(ContainerState.EXITED, cause, words_of_end(seen, cause)))
         again = self._restart_at(seen)
         deadline = deadline_of(self.record, seen)

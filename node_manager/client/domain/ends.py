@@ -8,6 +8,7 @@ from common.messages import StopCause
 from node_manager.client.domain.attempt import Record, Seen
 
 KILLED = 137  # 128 + SIGKILL
+SIGNALLED = 128  # above it: a signal, or the 255 that Docker gives what it lost sight of
 
 
 def deadline_of(record: Record, seen: Seen) -> tuple[datetime, StopCause] | None:
@@ -32,6 +33,12 @@ def words_of_end(seen: Seen, cause: StopCause | None) -> str | None:
     if cause is not None or seen.oom_killed or seen.exit_code != KILLED:
         return None
     return "ended by SIGKILL that the platform did not send: out of memory, or somebody's kill"
+
+
+def fell_with_machine(seen: Seen) -> bool:
+    """Tell whether a reboot ended it: no code of its program's own, and a boot before this one."""
+    is_killed = seen.exit_code is None or seen.exit_code > SIGNALLED
+    return seen.is_of_former_boot and is_killed and not seen.oom_killed
 
 
 def was_oom(seen: Seen | None) -> bool:

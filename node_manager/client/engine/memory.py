@@ -12,7 +12,14 @@ from common.clock import Clock
 from common.image import name_of_image, split_image
 from common.messages import HeldImage
 from node_manager.client.domain.attempt import Key, Seen, Status
-from node_manager.client.domain.container import KEEP_UNTIL, LABEL, SPEC_HASH, ContainerPlan, Owner
+from node_manager.client.domain.container import (
+    KEEP_UNTIL,
+    LABEL,
+    SPEC_HASH,
+    ContainerPlan,
+    Owner,
+    is_of_former_boot,
+)
 from node_manager.client.engine import (
     ContainerRefusedError,
     EngineUnavailableError,
@@ -73,7 +80,10 @@ class MemoryEngine:
         self._check()
         with self._lock:
             found = self._containers.get(name)
-            return found.seen if found else None
+            if found is None:
+                return None
+            is_former = is_of_former_boot(found.plan.labels, self._owner)
+            return replace(found.seen, is_of_former_boot=is_former)
 
     def create(self, plan: ContainerPlan) -> None:
         self._check()
@@ -201,6 +211,10 @@ class MemoryEngine:
                 one.seen, status=Status.EXITED, ended_at=self._clock.now(), exit_code=exit_code,
                 oom_killed=oom_killed,
             )  # fmt: skip
+
+    def reboot(self, boot_id: str) -> None:
+        """Be the Docker of a machine that was started anew."""
+        self._owner = replace(self._owner, boot_id=boot_id)
 
     def write(self, name: str, line: bytes) -> None:
         """Let a container print a line."""

@@ -17,6 +17,7 @@ from node_manager.client.domain.container import (
     SPEC_HASH,
     ContainerPlan,
     Owner,
+    is_of_former_boot,
 )
 from node_manager.client.engine import EngineUnavailableError
 
@@ -63,6 +64,7 @@ def seen_of_inspection(found: Mapping[str, Any], name: str, owner: Owner) -> See
         exit_code=state.get("ExitCode"),
         oom_killed=bool(state.get("OOMKilled")),
         stop_signal=config.get("StopSignal") or "SIGTERM",
+        is_of_former_boot=is_of_former_boot(labels, owner),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,7 +23,7 @@ from common.messages import (
 from node_manager.client.ahead import Ahead, Hints
 from node_manager.client.cleaner import ImageBook
 from node_manager.client.deadlines import Deadlines, Lane
-from node_manager.client.domain.attempt import Key
+from node_manager.client.domain.attempt import Key, Status
 from node_manager.client.domain.container import Owner, Policy
 from node_manager.client.engine.memory import MemoryEngine
 from node_manager.client.hands import Parts
@@ -35,7 +36,7 @@ from node_manager.client.standing import NameRegister
 from tests.support.at_once import AtOnce
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
-OWNER = Owner("test", "m1")
+OWNER = Owner("test", "m1", "b1")
 JOB = "hall-heating.20261123T080000Z.0"
 KEY = Key(JOB, 1)
 
@@ -70,6 +71,15 @@ class Bench:
             )
         )  # fmt: skip
         self.agent.recover()
+
+    def reboot(self, boot_id: str) -> None:
+        """Cut the power and give it back: Docker says 255 of what it then finds dead."""
+        for key, seen in self.engine.containers():
+            if seen.status is Status.RUNNING:
+                self.engine.end(key.name, 255)
+        self.boot_id, self.owner = boot_id, replace(self.owner, boot_id=boot_id)
+        self.engine.reboot(boot_id)
+        self.restart()
 
     def start(self, epoch: int = 1, **fields: Any) -> None:
         spec = RunSpec(image=fields.pop("image", "app"), **fields.pop("spec", {}))

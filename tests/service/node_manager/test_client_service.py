@@ -226,6 +226,29 @@ def test_what_was_told_to_start_and_did_not_is_gone_before_it_is_told_as_missed(
     assert (report.state, report.stop_cause) == (ContainerState.REFUSED, StopCause.EXPIRED)
 
 
+def test_a_run_that_a_reboot_ended_is_told_as_gone_with_its_machine(bench):
+    bench.start()
+    bench.work()
+    bench.reboot("b2")
+    bench.work()
+    bench.restart()  # and a crash after it adds nothing
+    bench.pass_time(70)
+    assert bench.states() == ["RUNNING", "GONE"]
+    assert bench.told()[-1].started_at == NOW
+    assert bench.engine.starts == [KEY.name]
+    assert bench.engine.inspect(KEY.name) is None
+
+
+def test_what_runs_in_this_boot_and_is_killed_fails_by_itself(bench):
+    bench.reboot("b2")
+    bench.start()
+    bench.work()
+    bench.restart()
+    bench.engine.end(KEY.name, 137)
+    bench.pass_time(1)
+    assert bench.states() == ["RUNNING", "EXITED"]
+
+
 def test_restart_within_the_job_until_its_stop_time(bench):
     bench.start(spec={"restart": "always"}, stop_at=NOW + timedelta(seconds=10))
     bench.work()

@@ -122,6 +122,33 @@ def test_a_kill_that_was_not_ours_is_explained():
     assert decide(KEY, ours, ended, NOW).report.detail is None
 
 
+@pytest.mark.parametrize(("fields", "entries", "state"), [
+    ({"exit_code": 255}, (), ContainerState.GONE),  # Docker's word for what it lost sight of
+    ({"exit_code": 137}, (), ContainerState.GONE),
+    ({"exit_code": 0}, (), ContainerState.EXITED),  # its program ended, before the reboot
+    ({"exit_code": 3}, (), ContainerState.EXITED),
+    ({"exit_code": 137, "oom_killed": True}, (), ContainerState.EXITED),
+    ({"exit_code": 255, "stop_at": NOW}, (), ContainerState.EXITED),  # its time was over anyway
+    ({"exit_code": 143}, (stop(), Ending(KEY.job_id, 1, StopCause.COMMAND, NOW, NOW)),
+     ContainerState.EXITED),
+    ({"exit_code": 255, "is_of_former_boot": False}, (), ContainerState.EXITED),
+])
+def test_a_run_that_a_reboot_ended_is_gone_with_its_machine(fields, entries, state):
+    ended = seen(Status.EXITED, **{"ended_at": NOW, "is_of_former_boot": True, **fields})
+    command = start(stop_at=fields.get("stop_at"))
+    action = decide(KEY, record(Accepted(command), *entries), ended, NOW)
+    assert action.report.state is state
+    assert ("started anew" in (action.report.detail or "")) is (state is ContainerState.GONE)
+
+
+def test_what_went_with_its_machine_is_not_run_here_again_by_a_later_epoch():
+    ended = seen(Status.EXITED, ended_at=NOW, exit_code=255, is_of_former_boot=True)
+    accepted = record(Accepted(start()))
+    told = apply(accepted, Finished(decide(KEY, accepted, ended, NOW).report))
+    again = apply(told, Accepted(start(epoch=2)))
+    assert (again.finished.state, again.finished.epoch) == (ContainerState.GONE, 2)
+
+
 def test_out_of_memory_is_not_told_of_what_ended_well():
     for code, is_told in ((137, True), (0, False)):
         ended = seen(Status.EXITED, exit_code=code, oom_killed=True, ended_at=NOW)

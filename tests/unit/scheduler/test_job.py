@@ -95,8 +95,18 @@ def test_retries_back_off(attempt, pause_s):
     assert outcome.retry_at == NOON + timedelta(seconds=pause_s)
 
 
+def test_reschedule_gives_another_attempt_for_a_lost_node_and_for_nothing_else():
+    policy = RetryPolicy(0, "reschedule")
+    outcome = apply_snapshot(RUNNING, news(D.LOST), policy, NOON)
+    assert (outcome.state, outcome.retry_at) == (S.QUEUED, NOON + timedelta(seconds=2))
+    assert apply_snapshot(RUNNING, news(D.FAILED), policy, NOON).state is S.FAILED
+    assert apply_snapshot(RUNNING, news(D.LOST), RetryPolicy(0, "wait"), NOON).state is S.LOST
+
+
 @pytest.mark.parametrize(("job", "policy", "state"), [
     (RUNNING, RetryPolicy(0), D.FAILED),
+    (replace(RUNNING, stop_at=at(2)), RetryPolicy(0, "reschedule"), D.LOST),
+    (replace(RUNNING, desired_stop=R.USER), RetryPolicy(0, "reschedule"), D.LOST),
     (replace(RUNNING, stop_at=at(2)), RetryPolicy(1), D.FAILED),
     (replace(RUNNING, desired_stop=R.USER), RetryPolicy(1), D.FAILED),
     (RUNNING, RetryPolicy(1, "fail"), D.LOST),
