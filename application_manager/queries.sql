@@ -73,6 +73,11 @@ UPDATE instances SET paused = %(paused)s, paused_by = %(actor)s, pause_reason = 
     updated_at = UTC_TIMESTAMP(6)
 WHERE instance_id = %(instance_id)s AND NOT deleted;
 
+-- name: add_pause
+-- From now on it is paused, or is not any more; for ever.
+INSERT INTO pauses (instance_id, is_paused, changed_at)
+VALUES (%(instance_id)s, %(paused)s, UTC_TIMESTAMP(6));
+
 -- name: all_applications
 -- The application repository.
 SELECT name, image, command, description, updated_at FROM applications ORDER BY name;

@@ -125,12 +125,15 @@ class Schedules:
     def pause(self, instance_id: str, actor: Actor, *, paused: bool, reason: str | None) -> None:
         """Pause or resume an instance; its due times are SKIPPED(paused) meanwhile."""
         with self._database.transaction() as transaction:
-            changed = transaction.execute(
+            before = store.lock_instances(transaction, [instance_id]).get(instance_id)
+            if before is None or before.deleted:
+                raise NoSuchInstanceError(f"there is no instance {instance_id!r}")
+            transaction.execute(
                 "set_paused", instance_id=instance_id, paused=paused,
                 actor=actor.name if paused else None, reason=reason if paused else None,
             )  # fmt: skip
-            if not changed:
-                raise NoSuchInstanceError(f"there is no instance {instance_id!r}")
+            if before.paused != paused:
+                transaction.execute("add_pause", instance_id=instance_id, paused=paused)
             store.announce(transaction, [instance_id])
             action = "instance.pause" if paused else "instance.resume"
             store.record(transaction, actor.name, action, instance_id, reason=reason)

@@ -50,6 +50,10 @@ CREATE DATABASE IF NOT EXISTS rota_app;
 CREATE TABLE IF NOT EXISTS rota_app.instances (instance_id VARCHAR(62) PRIMARY KEY, version INT,
   spec JSON, image VARCHAR(255), command JSON, paused BOOL, deleted BOOL, applied_at DATETIME(6),
   updated_at DATETIME(6), INDEX by_updated (updated_at));
+-- name: make_pauses
+CREATE TABLE IF NOT EXISTS rota_app.pauses (change_id BIGINT AUTO_INCREMENT PRIMARY KEY,
+  instance_id VARCHAR(62), is_paused BOOL, changed_at DATETIME(6),
+  INDEX by_instance (instance_id, changed_at));
 -- name: make_requests
 CREATE TABLE IF NOT EXISTS rota_app.job_requests (request_id BIGINT AUTO_INCREMENT PRIMARY KEY,
   kind VARCHAR(16), instance_id VARCHAR(62), job_id VARCHAR(120), due DATETIME(6), forced BOOL,
@@ -126,7 +130,7 @@ class Rig:
         self.database = MySqlDatabase(config, QUERIES)
         self.ledger = MySqlDatabase(config, load_queries("scheduler"))
         with self.database.transaction() as transaction:
-            for query in ("make_app", "make_instances", "make_requests"):
+            for query in ("make_app", "make_instances", "make_pauses", "make_requests"):
                 transaction.execute(query)
         kafka = KafkaConfig((self.kafka.address,), self.kafka.user, Secret(self.kafka.password))
         self.bus = KafkaBus(kafka, "benchmark")

@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from common.db import Database, DatabaseUnavailableError, Transaction
+from common.db import Database, DatabaseUnavailableError, Row, Transaction
 from common.failpoints import failpoint
-from common.jobs import JobState, Reason
+from common.jobs import JobState, Reason, shard_of
+from scheduler.changes import told_of
 from scheduler.domain.cycles import with_edges
 from scheduler.domain.fire import Firing, continue_last, fire
 from scheduler.domain.overlap import LiveJob
-from scheduler.domain.schedule import NewJob, Schedule, first_attempt, start_command
+from scheduler.domain.pauses import Pauses
+from scheduler.domain.schedule import PAUSED, NewJob, Schedule, first_attempt, start_command
 from scheduler.ending import Ending
 from scheduler.following import Following, Made, parents_among
 from scheduler.leases import Leases
@@ -29,13 +31,15 @@ from scheduler.store import Definitions, advance, advance_ready
 class Fired:
     """What one transaction wrote: schedules as they go on, new jobs, and what follows from them.
 
-    What was `ready` and went as it was is told apart from the others.
+    What was `ready` and went as it was is told apart from the others. Nothing was decided about
+    those that are `behind`: they were edited since we took them.
     """
 
     ending: Ending
     schedules: Sequence[Schedule] = ()
     made: Sequence[tuple[Schedule, NewJob]] = ()
     ready: Sequence[Ready] = ()
+    behind: frozenset[str] = frozenset()
 
     def commands(self) -> Iterator[Command]:
         """Write the start commands of what may go, in order."""
@@ -50,13 +54,15 @@ class Fired:
 class When:
     """The instant fired for, and since when each shard was looked after.
 
-    What is ready and plain may be written up to `ahead` of its due time.
+    What is ready and plain may be written up to `ahead` of its due time. `told` are the pauses of
+    those instances whose state is not what it was all the time.
     """
 
     now: datetime
     up_since: Mapping[int, datetime]
     is_reconciled: bool = True
     ahead: datetime | None = None
+    told: Mapping[str, Pauses] = field(default_factory=dict)
 
     def up(self, shard: int) -> datetime:
         return self.up_since.get(shard, self.now)
@@ -65,6 +71,16 @@ class When:
         """Tell whether a due time that is ready goes as it is, perhaps some time ahead."""
         at = self.now if self.ahead is None else min(max(self.now, ready.due), self.ahead)
         return ready.is_plain(at, self.up(ready.shard))
+
+    def is_doubtful(self, row: Row) -> bool:
+        """Tell whether to ask what people said meanwhile before a schedule's due time is decided.
+
+        That is: if nobody looked after it when it was due, and if it is paused as far as we know.
+        """
+        due: datetime | None = row["next_due"]
+        if due is None or due > self.now:
+            return False
+        return row["state"] == PAUSED or due < self.up(shard_of(row["instance_id"]))
 
     def is_early(self, schedule: Schedule) -> bool:
         """Tell whether nothing is to be decided about a schedule yet."""
@@ -95,9 +111,12 @@ class Firer:
 
         def write(transaction: Transaction) -> Fired:
             rows = transaction.all("lock_due", instances=sorted(instances))
-            there = {row["instance_id"] for row in rows}
+            told, behind = _doubts(transaction, [row for row in rows if when.is_doubtful(row)])
+            there = {row["instance_id"]: row for row in rows if row["instance_id"] not in behind}
             names = [name for name in instances if name in there]
-            fired = self._write(transaction, names, self.ready.take(rows), when)
+            ready = self.ready.take([there[name] for name in names if name not in told])
+            fired = self._write(transaction, names, ready, replace(when, told=told))
+            fired = replace(fired, behind=behind)
             failpoint("scheduler.before_fence")
             # last, so that the leases' rows are not locked while so much is written
             shards = {one.shard for many in (fired.ready, fired.schedules) for one in many}
@@ -144,8 +163,8 @@ class Firer:
         live = live_jobs_of(transaction, sorted(names))
         parents = parents_among(transaction, names)
         read = self.definitions.schedules_of(transaction, set(names) - set(ready))
-        for schedule in read.values():
-            made = make_ready(schedule)
+        for name, schedule in read.items():
+            made = make_ready(schedule) if name not in when.told else None
             if made is not None:
                 ready[schedule.instance_id] = made
         plain = [
@@ -160,7 +179,7 @@ class Firer:
         advance_ready(transaction, gone)
         left = set(names) - {one.instance_id for one in gone}
         read |= self.definitions.schedules_of(transaction, left - set(read))
-        others = [read[name] for name in names if name in left]
+        others = [replace(read[name], pauses=when.told.get(name)) for name in names if name in left]
         early = [schedule for schedule in others if when.is_early(schedule)]
         rest = [(s, live.get(s.instance_id, ())) for s in others if not when.is_early(s)]
         ending = Ending(transaction, self.definitions, when.now)
@@ -213,3 +232,21 @@ class Firer:
                 yield with_edges(job, schedule, following.parents_of(schedule, job.due))
             else:
                 yield job
+
+
+def _doubts(
+    transaction: Transaction, rows: Sequence[Row]
+) -> tuple[dict[str, Pauses], frozenset[str]]:
+    """Ask about schedules; return the pauses of those whose state turned, and who was edited."""
+    if not rows:
+        return {}, frozenset()
+    since = min(row["next_due"] for row in rows)
+    told = told_of(transaction, [row["instance_id"] for row in rows], since)
+    known = {row["instance_id"]: row for row in rows if row["instance_id"] in told}
+    behind = frozenset(name for name, row in known.items() if told[name].is_newer_than(row))
+    turned = {
+        name: told[name].pauses
+        for name, row in known.items()
+        if name not in behind and not told[name].is_as(row)
+    }
+    return turned, behind

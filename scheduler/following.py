@@ -7,18 +7,25 @@ in the ledger without its children's.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from common.db import Transaction
+from scheduler.changes import told_of
 from scheduler.domain.cycles import Parents, child_jobs, follow_stretch, join_last
-from scheduler.domain.schedule import NewJob, Schedule
+from scheduler.domain.schedule import PAUSED, NewJob, Schedule
 from scheduler.ledger import insert_jobs, newest_rows_of
 from scheduler.store import Definitions
 
 Made = list[tuple[Schedule, NewJob]]
 Cause = tuple[datetime, str]
 """A due time, and the instance it is a due time of."""
+
+Children = dict[str, list[Schedule]]
+"""Dependents without a schedule of their own, by parent."""
+
+UP_TO_DATE = timedelta(seconds=10)
+"""What people say is known to us after so long; what was due before that is asked about."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Following:
 
     def _after(self, causes: Sequence[Cause]) -> Iterator[tuple[Schedule, NewJob]]:
         children = self._children_of({parent for _, parent in causes})
+        children = self._with_pauses(children, [due for due, _ in causes])
         for due, parent in causes:
             for child in children.get(parent, ()):
                 yield from self._write(child, self._jobs_of(child, (parent, due)))
@@ -60,6 +68,7 @@ class Following:
     def _after_stretches(self, stretches: Made) -> Iterator[tuple[Schedule, NewJob]]:
         """A child of several parents goes by their cycles: a stretch is one of them."""
         children = self._children_of({parent.instance_id for parent, _ in stretches})
+        children = self._with_pauses(children, [stretch.due for _, stretch in stretches])
         for parent, stretch in stretches:
             for child in children.get(parent.instance_id, ()):
                 if len(child.spec.depends_on) > 1:
@@ -81,14 +90,31 @@ class Following:
         previous = newest["due"] if newest else None
         return child_jobs(child, cause, previous, self.parents_of(child, cause[1]))
 
-    def _children_of(self, parents: Collection[str]) -> dict[str, list[Schedule]]:
+    def _with_pauses(self, children: Children, dues: Sequence[datetime]) -> Children:
+        """Let children know when they were paused, where that is not sure to be as we took it."""
+        every = {child.instance_id: child for some in children.values() for child in some}
+        is_old = bool(dues) and min(dues) < self.now - UP_TO_DATE
+        names = [name for name, child in every.items() if is_old or child.state == PAUSED]
+        if not names:
+            return children
+        told = told_of(self.transaction, names, min(dues))
+        return {
+            parent: [
+                replace(child, pauses=told[child.instance_id].pauses)
+                if child.instance_id in told else child
+                for child in some
+            ]
+            for parent, some in children.items()
+        }  # fmt: skip
+
+    def _children_of(self, parents: Collection[str]) -> Children:
         """Return the dependents of each parent that have no schedule of their own."""
         if not parents:
             return {}
         rows = self.transaction.all("children_of", parents=sorted(parents))
         names = {row["child_instance"] for row in rows}
         children = self.definitions.schedules_of(self.transaction, names)
-        found: dict[str, list[Schedule]] = {}
+        found: Children = {}
         for row in rows:
             child = children.get(row["child_instance"])
             if child is not None and child.calendar is None:

@@ -61,6 +61,7 @@ class Intake:
 
     def __post_init__(self) -> None:
         self.requests = Requests(self.scheduler, self.database, self.clock)
+        self.scheduler.take_changed = self._take_named
 
     def receive_instances(self, batch: Sequence[Received]) -> None:
         """Look at instances again, as their ids come in."""
@@ -71,10 +72,7 @@ class Intake:
         }
         unknown = set(asked)
         for names in _portions(sorted(asked)):
-            with self.database.transaction() as transaction:
-                rows = transaction.all("app_instances", instances=names)
-            unknown -= {row["instance_id"] for row in rows}
-            self.take(rows)
+            unknown -= self._take_named(names)
         self.requests.carry_out()
         self.scheduler.wake()
         self._refuse(unknown, asked, self.clock.now())
@@ -127,6 +125,13 @@ class Intake:
 
     def carry_out_requests(self) -> None:
         self.requests.carry_out()
+
+    def _take_named(self, names: Collection[str]) -> set[str]:
+        """Look at some instances again; return those that there are."""
+        with self.database.transaction() as transaction:
+            rows = transaction.all("app_instances", instances=sorted(names))
+        self.take(rows)
+        return {row["instance_id"] for row in rows}
 
     def take(self, rows: Sequence[Row]) -> None:
         """Write what is new or changed and ours; a due time counts from the edit on."""
@@ -190,7 +195,7 @@ class Intake:
         fresh = [row for row in rows.values() if _is_first(row)]
         definitions = self.scheduler.definitions
         new = [
-            replace(schedule, next_due=next_due_of(schedule, None, None))
+            replace(schedule, next_due=next_due_of(schedule, None))
             for schedule in (schedule_from_app(row, definitions) for row in fresh)
         ]
         try:

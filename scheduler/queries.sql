@@ -418,6 +418,13 @@ WHERE i.instance_id IN %(instances)s ORDER BY i.instance_id;
 SELECT instance_id, version, spec, image, command, change_kind, applied_at FROM rota_app.versions
 WHERE instance_id IN %(instances)s ORDER BY instance_id, version;
 
+-- name: app_pauses
+-- How some instances are, and each change of their pauses from a moment on, in order (read-only).
+SELECT i.instance_id, i.version, i.applied_at, i.deleted, i.paused, p.is_paused, p.changed_at
+FROM rota_app.instances AS i
+LEFT JOIN rota_app.pauses AS p ON p.instance_id = i.instance_id AND p.changed_at >= %(since)s
+WHERE i.instance_id IN %(instances)s ORDER BY i.instance_id, p.change_id;
+
 -- name: app_marks
 -- What tells whether instances changed since they were read (read-only).
 SELECT instance_id, version, updated_at FROM rota_app.instances WHERE instance_id IN %(instances)s;

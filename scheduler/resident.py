@@ -123,10 +123,12 @@ class Resident:
             heap = self.early if entry.act is Act.START else self.agenda
             heap.put(entry.at, entry.act, entry.key, entry.priority)
 
-    def hold(self, entry: Entry) -> None:
-        """Keep a start until it is due: it is not to be decided before."""
-        self.early.drop(Act.START, entry.key)
-        self.agenda.put(entry.at, entry.act, entry.key, entry.priority)
+    def hold(self, entries: Collection[Entry], now: datetime, gone: Collection[str]) -> None:
+        """Keep starts that did not go until they are due: they are not to be decided before."""
+        for entry in entries:
+            if entry.at > now and entry.key not in gone:
+                self.early.drop(Act.START, entry.key)
+                self.agenda.put(entry.at, entry.act, entry.key, entry.priority)
 
     def next_at(self) -> datetime | None:
         """Return when there is something to do next."""

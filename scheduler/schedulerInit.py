@@ -16,7 +16,7 @@ from common.db.installing import ServiceDatabase
 
 DATABASE = "rota_scheduler"
 READ = (  # never the users, their sessions or tokens
-    "rota_app.instances", "rota_app.versions", "rota_app.job_requests",
+    "rota_app.instances", "rota_app.versions", "rota_app.pauses", "rota_app.job_requests",
 )  # fmt: skip
 GRANTS = (
     f"SELECT, INSERT, UPDATE, DELETE ON {DATABASE}.*",

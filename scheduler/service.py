@@ -9,7 +9,7 @@ an end sets free in `scheduler.ending`; what arrives from outside in `scheduler.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from common.bus import BusUnavailableError, Producer
@@ -44,9 +44,10 @@ __all__ = ["LeaseLostError", "Scheduler"]
 class Scheduler:
     """The agenda, guarded by `lock`; every public method takes it.
 
-    `wake` and `wake_outbox` are called when those loops have something to do, `on_fired` when
-    commands were added to the outbox (it knows itself where it has a thread); `may_fire` tells if
-    the clock can be trusted, `is_reconciled` if all said before our start is in the ledger.
+    `wake` and `wake_outbox` are called when those loops have something to do, `on_fired` when the
+    outbox has new commands (it knows itself where it has a thread), `take_changed` when instances
+    were edited meanwhile; `may_fire` tells if the clock can be trusted, `is_reconciled` if all said
+    before our start is in the ledger.
     """
 
     def __init__(self, database: Database, producer: Producer, clock: Clock, replica: str) -> None:
@@ -56,6 +57,7 @@ class Scheduler:
         self.on_fired: Callable[[], None] = self._publish_now
         self.may_fire: Callable[[], bool] = lambda: True
         self.is_reconciled: Callable[[], bool] = lambda: True
+        self.take_changed: Callable[[Collection[str]], object] = lambda _: None
         self.definitions = Definitions()
         self.leases = Leases(database, replica, clock)
         self.outbox = Outbox(database, producer, clock, self.definitions, lambda: self.shards)
@@ -241,10 +243,10 @@ class Scheduler:
         when = When(now, self.resident.up_since, self._is_reconciled(), now + AHEAD)
         fired = self.firer.fire([entry.key for entry in entries], when)
         self.plan_fired(fired)
-        gone = {ready.instance_id for ready in fired.ready}
-        for entry in entries:
-            if entry.at > now and entry.key not in gone:
-                self.resident.hold(entry)
+        self.resident.hold(entries, now, {ready.instance_id for ready in fired.ready})
+        if fired.behind:
+            self.resident.put_back([entry for entry in entries if entry.key in fired.behind])
+            self.take_changed(fired.behind)
         self.on_fired()
 
     def _stop(self, job_ids: Sequence[str], now: datetime) -> None:

@@ -1,7 +1,8 @@
 """What was due before an edit is settled in the transaction that takes it: nothing is left out.
 
 Each version answers for the due times from its own edit to the next one's, those included that came
-and went while no scheduler looked: all of them are in the application manager's history.
+and went while no scheduler looked; and at each due time the instance was paused or not. All of that
+is in the application manager's history.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from itertools import groupby
 from common.db import Row, Transaction
 from common.jobs import JobState
 from scheduler.ahead import take_back
+from scheduler.changes import told_of
 from scheduler.domain.fire import Firing
 from scheduler.domain.overlap import LiveJob
-from scheduler.domain.schedule import ACTIVE, DELETED, NewJob, Schedule
+from scheduler.domain.pauses import Pauses
+from scheduler.domain.schedule import DELETED, NewJob, Schedule
 from scheduler.ending import Ending
 from scheduler.firing import Firer, When
 from scheduler.following import Made
 from scheduler.ledger import live_jobs_of
-from scheduler.store import schedule_from_app, state_of
+from scheduler.store import schedule_from_app
 
 NEWS = timedelta(days=1)
 """An instance never seen before is settled from this long ago: a ledger that was lost stays so."""
@@ -43,6 +46,16 @@ class Settled:
 
 
 @dataclass(frozen=True)
+class _Case:
+    """One instance: as we had it, its versions since, its live jobs, when it was paused."""
+
+    known: Schedule | None
+    rows: Sequence[Row]
+    live: Sequence[LiveJob]
+    pauses: Pauses
+
+
+@dataclass(frozen=True)
 class Settling:
     """One transaction's settling. The caller holds the scheduler's lock."""
 
@@ -59,15 +72,17 @@ class Settling:
             before[name] = replace(before[name], next_due=due)
         live = live_jobs_of(transaction, sorted(before))
         passed = self._passed(before, changed)
+        told = told_of(transaction, names, _earliest(before, passed, self.ending.now))
         settled = Settled()
         for row in changed:
             name = row["instance_id"]
-            rows = [*passed.get(name, ()), row]
-            self._settle(settled, before.get(name), rows, live.get(name, ()))
+            rows = (*passed.get(name, ()), row)
+            self._settle(
+                settled, _Case(before.get(name), rows, live.get(name, ()), told[name].pauses)
+            )
         if before:
             transaction.execute("keep_versions", instances=sorted(before))
             transaction.execute("note_version_ends", instances=sorted(before))
-            transaction.execute("clear_dependencies", children=sorted(before))
         _keep_passed(transaction, [row for rows in passed.values() for row in rows])
         return settled
 
@@ -89,33 +104,48 @@ class Settling:
             return {}
         rows = self.ending.transaction.all("app_versions", instances=sorted(skipping))
         between = [
-            _as_instance(row, last[row["instance_id"]], before.get(row["instance_id"]))
+            {**row, "deleted": row["change_kind"] == _REMOVED, "paused": False}
             for row in rows
             if is_unseen(row)
         ]
         return {name: list(of) for name, of in groupby(between, lambda row: row["instance_id"])}
 
-    def _settle(
-        self, settled: Settled, known: Schedule | None, rows: Sequence[Row],
-        live: Sequence[LiveJob],
-    ) -> None:  # fmt: skip
-        """Go from one version to the next, each up to the moment at which the next took effect."""
-        ahead = list(live)
-        for row in rows:
-            fresh = schedule_from_app(row, self.ending.definitions)
-            next_due = None
-            if known is not None:
-                cut = min(_moment_of(row, known, fresh), self.ending.now)
-                firing = self._decide(known, ahead, cut)
-                settled.jobs += [(known, job) for job in firing.jobs]
-                settled.replaced += firing.replaced
-                ahead += _live(firing.jobs)
-                next_due = firing.next_due
+    def _settle(self, settled: Settled, case: _Case) -> None:
+        """Go from one version to the next, each up to the moment at which the next took effect.
+
+        What the last one has missed is left to the firing, which knows what to wait for.
+        """
+        ahead = list(case.live)
+        known = case.known and replace(case.known, pauses=case.pauses)
+        for row in case.rows:
+            fresh = replace(
+                schedule_from_app(row, self.ending.definitions), pauses=case.pauses
+            )
+            if known is not None and not _is_same(known, fresh):
+                cut = min(fresh.applied_at, self.ending.now)
+                self._take_in(settled, known, ahead, self._decide(known, ahead, cut))
             if fresh.state == DELETED:
-                settled.removed[fresh.instance_id] = None if row is rows[-1] else fresh.applied_at
-            known = replace(fresh, next_due=next_due_of(fresh, known, next_due))
+                is_last = row is case.rows[-1]
+                settled.removed[fresh.instance_id] = None if is_last else fresh.applied_at
+            known = replace(fresh, next_due=next_due_of(fresh, known))
+        if known is not None and not self._is_missed(known):
+            firing = self._decide(known, ahead, self.ending.now)
+            self._take_in(settled, known, ahead, firing)
+            known = replace(known, next_due=firing.next_due)
         if known is not None:
             settled.schedules.append(known)
+
+    def _is_missed(self, schedule: Schedule) -> bool:
+        up_since = self.up_since.get(schedule.shard, self.ending.now)
+        return schedule.next_due is not None and schedule.next_due < up_since
+
+    @staticmethod
+    def _take_in(
+        settled: Settled, schedule: Schedule, ahead: list[LiveJob], firing: Firing
+    ) -> None:
+        settled.jobs += [(schedule, job) for job in firing.jobs]
+        settled.replaced += firing.replaced
+        ahead += _live(firing.jobs)
 
     def _decide(self, known: Schedule, live: Sequence[LiveJob], cut: datetime) -> Firing:
         when = When(cut, self.up_since)
@@ -130,25 +160,26 @@ class Settling:
             known = replace(known, next_due=firing.next_due)
 
 
-def next_due_of(
-    fresh: Schedule, known: Schedule | None, settled_to: datetime | None
-) -> datetime | None:
+def next_due_of(fresh: Schedule, known: Schedule | None) -> datetime | None:
     """Return where a schedule goes on: after its edit; a pause or its end does not move it."""
     if fresh.calendar is None or fresh.state == DELETED:
         return None
-    if known is not None and known.version == fresh.version and known.state != DELETED:
-        return settled_to
+    if known is not None and _is_same(known, fresh):
+        return known.next_due
     return fresh.calendar.next_due(fresh.applied_at)
 
 
-def _as_instance(row: Row, now: Row, before: Schedule | None) -> Row:
-    """Show a past version as the instance was then; a pause is taken to be as it was before."""
-    was_there = before is not None and before.state != DELETED
-    state = before.state if before is not None and was_there else state_of(now)
-    return {
-        **row, "deleted": row["change_kind"] == _REMOVED,
-        "paused": state not in {ACTIVE, DELETED}, "updated_at": row["applied_at"],
-    }  # fmt: skip
+def _is_same(known: Schedule, fresh: Schedule) -> bool:
+    return known.version == fresh.version and known.state != DELETED
+
+
+def _earliest(
+    before: Mapping[str, Schedule], passed: Mapping[str, Sequence[Row]], now: datetime
+) -> datetime:
+    """Return the earliest moment at which anything is yet to be decided."""
+    undecided = [schedule.next_due for schedule in before.values() if schedule.next_due]
+    edits: list[datetime] = [rows[0]["applied_at"] for rows in passed.values()]
+    return min([*undecided, *edits, now])
 
 
 def _keep_passed(transaction: Transaction, rows: Sequence[Row]) -> None:
@@ -166,9 +197,3 @@ def _live(jobs: Sequence[NewJob]) -> Iterator[LiveJob]:
     for job in jobs:
         if job.state is JobState.QUEUED:
             yield LiveJob(job.job_id, job.due, job.is_held)
-
-
-def _moment_of(row: Row, known: Schedule, fresh: Schedule) -> datetime:
-    """Return when a change took effect: a new version at its edit, a pause when it was asked."""
-    moment: datetime = row["updated_at"] if known.version == fresh.version else fresh.applied_at
-    return moment

@@ -100,7 +100,13 @@ def schedule_from_app(row: Row, definitions: Definitions) -> Schedule:
 
 
 def put_schedules(transaction: Transaction, schedules: Sequence[Schedule]) -> None:
-    """Write schedules, and who depends on whom."""
+    """Write schedules, and who depends on whom.
+
+    Not before the rows of what was due under their old versions: children follow from these.
+    """
+    if schedules:
+        names = sorted(schedule.instance_id for schedule in schedules)
+        transaction.execute("clear_dependencies", children=names)
     transaction.execute_many("put_schedules", [_row_of(schedule) for schedule in schedules])
     _put_dependencies(transaction, schedules)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from common.jobs import JobId, JobState, Reason
 from scheduler.domain.fire import LastRow
 from scheduler.domain.schedule import (
     DELETED,
-    PAUSED,
     Edge,
     NewJob,
     Schedule,
@@ -74,7 +74,7 @@ def child_jobs(
     )
     if any(edge.parent_due is None for edge in edges):
         return ()
-    if child.state == PAUSED:
+    if child.is_paused_at(due):
         return tuple(ordinals_of(child, due, JobState.SKIPPED, Reason.PAUSED))
     return tuple(
         replace(job, edges=edges) for job in ordinals_of(child, due, JobState.WAITING)
@@ -87,12 +87,35 @@ def follow_stretch(child: Schedule, parent: Schedule, stretch: NewJob) -> tuple[
     Where the edge cannot hold they are one stretch that was not started, as the parent's is. Where
     it holds all the same (`done`, `failure`) the newest runs; the others would have run with it.
     """
+    return tuple(
+        row
+        for part in _parts(child, parent, stretch)
+        for row in _follow_part(child, parent, part)
+    )
+
+
+def _parts(child: Schedule, parent: Schedule, stretch: NewJob) -> list[NewJob]:
+    """Part a stretch where the child was paused or resumed in it."""
+    last = stretch.until or stretch.due
+    pauses, calendar = child.pauses, parent.calendar
+    is_whole = pauses is None or not any(stretch.due <= at < last for at in pauses.turned_at)
+    if is_whole or calendar is None:
+        return [stretch]
+    dues = [stretch.due, *calendar.due_between(stretch.due, last, stretch.count)]
+    parts = [list(some) for _, some in groupby(dues, child.is_paused_at)]
+    size = parent.spec.instances
+    return [
+        replace(stretch, due=some[0], until=some[-1], count=len(some) * size) for some in parts
+    ]  # fmt: skip
+
+
+def _follow_part(child: Schedule, parent: Schedule, stretch: NewJob) -> tuple[NewJob, ...]:
     dues = _dues_of(child, parent, stretch)
     if child.state == DELETED or dues is None:
         return ()
     first, before, newest, count = dues
     (edge,) = child.spec.depends_on
-    if child.state == PAUSED:
+    if child.is_paused_at(newest):
         return _told_as(child, (first, newest, count), JobState.SKIPPED, Reason.PAUSED)
     if edge.on in {"success", "started"}:
         end = JobState.UPSTREAM_FAILED, Reason.DEP_FAILED

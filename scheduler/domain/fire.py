@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from common.jobs import JobId, JobState, Reason
 from common.schedule import Calendar
 from scheduler.domain.overlap import Admission, LiveJob, admit
-from scheduler.domain.schedule import PAUSED, NewJob, Schedule, new_job, ordinals_of
+from scheduler.domain.schedule import NewJob, Schedule, new_job, ordinals_of
 
 MOST_CATCH_UP = 100
 MOST_DUES_A_ROUND = 20_000
@@ -17,6 +17,7 @@ TOLD_ONE_BY_ONE = 3
 DENSE = timedelta(seconds=60)
 _STRETCHED = {JobState.SKIPPED, JobState.MISSED}
 _DOWN = (JobState.MISSED, Reason.DOWNTIME)
+_PAUSED = (JobState.SKIPPED, Reason.PAUSED)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def fire(
     """Decide every due time of one schedule up to `now`; each becomes a row, but for those `told`.
 
     Due times before `up_since` were missed while the platform was down; the misfire policy decides
-    about them. At most 20,000 due times a round: the next round goes on where this one ended.
+    about them, and runs none of them while the instance is paused. At most 20,000 due times a
+    round: the next round goes on where this one ended.
     """
     calendar = schedule.calendar
     if calendar is None or schedule.next_due is None:
@@ -63,17 +65,19 @@ def fire(
     if schedule.next_due > now:
         return Firing((), schedule.next_due)
     dues = _dues(calendar, schedule.next_due, now)
-    if schedule.state == PAUSED:
-        skipped = _stretches(schedule, dues, (JobState.SKIPPED, Reason.PAUSED))
-        return Firing(skipped, calendar.next_due(dues[-1]))
+    paused = {due for due in dues if schedule.is_paused_at(due)}
+    if len(paused) == len(dues):
+        return Firing(_stretches(schedule, dues, paused, _PAUSED), calendar.next_due(dues[-1]))
     if len(dues) == MOST_DUES_A_ROUND:
         # The newest of this round may be among those that `all` runs: they wait for the next one.
         gone, next_due = dues[:-MOST_CATCH_UP], dues[-MOST_CATCH_UP]
-        return Firing(_stretches(schedule, gone, _DOWN), next_due)
-    parted = _part(schedule, [due for due in dues if due not in schedule.told], now, up_since)
-    given_up = schedule.told.union(parted.missed)
+        skipped = _stretches(schedule, gone, paused, _PAUSED)
+        return Firing((*skipped, *_stretches(schedule, gone, {*gone} - paused, _DOWN)), next_due)
+    wanted = [due for due in dues if due not in schedule.told and due not in paused]
+    parted = _part(schedule, wanted, now, up_since)
     rows = [
-        *_stretches(schedule, [due for due in dues if due in given_up], _DOWN),
+        *_stretches(schedule, dues, paused, _PAUSED),
+        *_stretches(schedule, dues, parted.missed, _DOWN),
         *(
             job
             for due, reason in parted.closed
@@ -132,6 +136,8 @@ def _part(
             kept = overdue[-MOST_CATCH_UP:]
         case _:
             kept = []
+    if kept and schedule.is_paused_at(now):
+        kept = []  # who paused it since wants no start, of whatever due time
     parted = _Dues([], [], overdue[: len(overdue) - len(kept)])
     for due in [*kept, *fresh]:
         reason = too_late(schedule, due, now)
@@ -181,15 +187,17 @@ def _admitted(
 
 
 def _stretches(
-    schedule: Schedule, dues: Sequence[datetime], end: tuple[JobState, Reason]
-) -> tuple[NewJob, ...]:
-    """Tell due times as rows; no stretch goes over one that has a row of its own."""
+    schedule: Schedule, dues: Sequence[datetime], chosen: Collection[datetime],
+    end: tuple[JobState, Reason],
+) -> tuple[NewJob, ...]:  # fmt: skip
+    """Tell the chosen ones of some due times as rows; no stretch goes over one that is not."""
     pieces: list[list[datetime]] = [[]]
-    for due in dues:
-        if due in schedule.told:
-            pieces.append([])
-        else:
+    those = set(chosen) - schedule.told
+    for due in dues if those else ():
+        if due in those:
             pieces[-1].append(due)
+        elif pieces[-1]:
+            pieces.append([])
     return tuple(job for piece in pieces for job in _stretch(schedule, piece, *end))
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from common.jobs import JobId, JobState, Reason, job_id_of
 from common.messages import RunSpec, StartJob
 from common.schedule import Calendar, InstanceSpec, compile_schedule
+from scheduler.domain.pauses import Pauses
 
 ACTIVE, PAUSED, DELETED = "active", "paused", "deleted"
 MOST_STOPS_KEPT = 3
@@ -70,7 +71,7 @@ class Schedule:
     """One instance's schedule at present. `state`: active, paused or deleted.
 
     `told` are due times with a row already, of those to be decided: a person had them skipped
-    before they came.
+    before they came. `pauses` say how it was at each due time, where that was asked for.
     """
 
     instance_id: str
@@ -80,6 +81,7 @@ class Schedule:
     next_due: datetime | None
     applied_at: datetime
     told: frozenset[datetime] = frozenset()
+    pauses: Pauses | None = None
 
     @property
     def version(self) -> int:
@@ -92,6 +94,10 @@ class Schedule:
     @property
     def calendar(self) -> Calendar | None:
         return self.definition.calendar
+
+    def is_paused_at(self, due: datetime) -> bool:
+        """Tell whether it was paused at a due time; where nobody asked, it is as it was taken."""
+        return self.state == PAUSED if self.pauses is None else self.pauses.covers(due)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ INSTALLERS = {
     "rota_app": ("application_manager/migrations.py", "APP"),
 }
 READS = {
-    "rota_scheduler": {"rota_app": {"instances", "versions", "job_requests"}},
+    "rota_scheduler": {"rota_app": {"instances", "versions", "pauses", "job_requests"}},
     "rota_deployer": {},
     "rota_nodes": {"rota_app": {"node_requests"}},
     "rota_app": {"rota_scheduler": "all", "rota_deployer": "all", "rota_nodes": "all"},

@@ -29,7 +29,7 @@ def databases(request: pytest.FixtureRequest) -> Iterator[tuple[MySqlDatabase, M
     migrate(admin, "rota_scheduler", "scheduler")
     root = MySqlDatabase(admin, APP_QUERIES)
     with root.transaction() as transaction:
-        for query in ("make_database", "make_instances", "make_versions", "make_requests"):
+        for query in ("make_database", "make_instances", "make_versions", "make_pauses", "make_requests"):
             transaction.execute(query)
     ours = MySqlDatabase(replace(admin, database="rota_scheduler"), load_queries("scheduler"))
     yield ours, root

@@ -57,21 +57,22 @@ def make_actions(
         kind, target = rng.choice(KINDS), rng.choice(wanted)
         if kind in {"edit", "delete", "backfill", "skip"}:
             target = rng.choice(roots)
-        edited = None
+        changed = None
         if kind == "edit":
             edits += 1
-            edited = _edited(make(rng, target.spec.id, active_s), target, edits)
+            changed = edited(make(rng, target.spec.id, active_s), target, edits)
         action = Action(
-            rng.uniform(FIRST_S, active_s * MOST_OF_S), kind, target.spec.id, edited,
+            rng.uniform(FIRST_S, active_s * MOST_OF_S), kind, target.spec.id, changed,
             rng.choice(PAUSES_S), is_forced=rng.random() < 0.3,
         )  # fmt: skip
         yield action
-        if edited is not None and twice.random() < EDITED_AGAIN:
-            again = _edited(make(twice, target.spec.id, active_s), target, SECOND_EDITS + edits)
+        if changed is not None and twice.random() < EDITED_AGAIN:
+            again = edited(make(twice, target.spec.id, active_s), target, SECOND_EDITS + edits)
             yield replace(action, second=action.second + twice.uniform(*AGAIN_S), edited=again)
 
 
-def _edited(fresh: Wanted, target: Wanted, number: int) -> Wanted:
+def edited(fresh: Wanted, target: Wanted, number: int) -> Wanted:
+    """Return an edit's version of an instance: how many jobs a due time has, it keeps."""
     machine = fresh.spec.machine if target.spec.instances == 1 else "shared"
     spec = msgspec.structs.replace(
         fresh.spec, env={EDIT_KEY: str(number)}, instances=target.spec.instances, machine=machine

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from common.messages import NODE_EVENTS
+from tests.simulation.scenario import AWAY
 from tests.simulation.world import Process
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class Faults:
             "clock step": self._step_clock,
             "replay": self._replay,
             "kill all": self._kill_all,
+            AWAY: self._schedulers_away,
         }
 
     def happen(self, kind: str, length: float) -> None:
@@ -97,6 +100,18 @@ class Faults:
             self._broker.bus.forget_commits(group)
         self._some().die()
 
+    def _schedulers_away(self, length: float) -> None:
+        for process in self._platform.schedulers:
+            process.is_held_down = True
+            process.die()
+            process.down.append((self._world.time, self._world.time + length))
+            self._world.later(length, partial(_let_back, process))
+
     def _kill_all(self, _: float) -> None:
         for process in self._world.processes:
             process.die()
+
+
+def _let_back(process: Process) -> None:
+    process.is_held_down = False
+    process.start()

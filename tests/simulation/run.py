@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from tests.checker.check import check
+from tests.simulation.away import away_scenario, unheeded
 from tests.simulation.failpoints import ACTS, all_failpoints, arm, disarm
 from tests.simulation.platform import Platform
 from tests.simulation.sabotage import SABOTAGE
@@ -41,6 +42,7 @@ def live(
     try:
         history = platform.live_in_stretches() if scenario.is_long else platform.live()
         found = [f"{one.promise} {one.text}" for one in check(history)]
+        found += unheeded(history, scenario) if scenario.is_away else []
         found += [f"{job} has not ended" for job in platform.unsettled()]
         found += [f"service failed: {error}" for error in world.errors]
         return {
@@ -60,8 +62,8 @@ def main(arguments: list[str]) -> int:
         print("set PYTHONHASHSEED=0: seeds replay exactly only then", file=sys.stderr)
         return 2
     modes: dict[str, Callable[[list[str]], int]] = {
-        "--days": _pass_days, "--failpoints": _try_failpoints, "--sabotage": _sabotage,
-        "--digest": _tell_digest, "--trace": _replay,
+        "--trace": _replay, "--days": _pass_days, "--failpoints": _try_failpoints, "--sabotage": _sabotage,
+        "--digest": _tell_digest, "--away": _live_through_away,
     }  # fmt: skip
     for mode, run in modes.items():
         if mode in arguments:
@@ -69,7 +71,13 @@ def main(arguments: list[str]) -> int:
     return _live_through(arguments)
 
 
-def _live_through(arguments: list[str]) -> int:
+def _live_through_away(arguments: list[str]) -> int:
+    return _live_through([each for each in arguments if each != "--away"], away_scenario)
+
+
+def _live_through(
+    arguments: list[str], make: Callable[[int], Scenario] = make_scenario
+) -> int:
     """Live through every STEPth of COUNT seeds from FIRST on."""
     quiet()
     first, count = int(arguments[0]), int(arguments[1])
@@ -79,7 +87,7 @@ def _live_through(arguments: list[str]) -> int:
               "simulated_s": 0.0}  # fmt: skip
     for seed in range(first, first + count, step):
         print(f"seed {seed}", file=sys.stderr, flush=True)
-        outcome = live(make_scenario(seed))
+        outcome = live(make(seed))
         totals["seeds"] += 1
         for name in ("jobs", "runs", "crashes", "calls", "simulated_s"):
             totals[name] += outcome[name]
@@ -135,7 +143,8 @@ def _replay(arguments: list[str]) -> int:
     seed = int(arguments[0])
     if "--logs" not in arguments:
         quiet()
-    outcome = live(make_scenario(seed), is_verbose=True)
+    make = away_scenario if "--away" in arguments else make_scenario
+    outcome = live(make(seed), is_verbose=True)
     print("\n".join(outcome.pop("trace") + outcome.pop("tracebacks")))
     print(json.dumps(outcome, indent=1))
     return 1 if outcome["violations"] else 0

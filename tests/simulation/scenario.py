@@ -19,6 +19,7 @@ from tests.simulation.wanted import Wanted, at
 from tests.simulation.world import START, Chaos
 
 FIRST_DUE_S = 12
+AWAY = "schedulers away"
 POLICIES = ("skip", "skip", "queue_one", "queue_all", "replace", "allow")
 
 
@@ -41,6 +42,11 @@ class Scenario:
     def is_long(self) -> bool:
         """Whether it goes on for so long that the world sleeps in between."""
         return self.calm_from > 3600
+
+    @property
+    def is_away(self) -> bool:
+        """Whether all schedulers are away for a while, and nothing else goes wrong."""
+        return [kind for _, kind, _ in self.faults] == [AWAY]
 
     @property
     def files(self) -> list[list[InstanceSpec]]:
@@ -86,7 +92,7 @@ def make_scenario(seed: int, *, active_s: int = 90) -> Scenario:
     )
     calm_from = max([active_s, *(begin + length for begin, _, length in faults)])
     kills = tuple(rng.uniform(10, active_s) for _ in range(rng.choice((0, 0, 1, 3))))
-    actions = tuple(make_actions(seed, wanted, active_s, _instance))
+    actions = tuple(make_actions(seed, wanted, active_s, an_instance))
     return Scenario(seed, tuple(wanted), chaos, faults, kills, calm_from, actions)
 
 
@@ -162,14 +168,15 @@ def _seconds(moments: Sequence[datetime]) -> tuple[float, ...]:
 
 def _instances(rng: random.Random, active_s: int) -> Iterator[Wanted]:
     for number in range(rng.randint(3, 7)):
-        one = _instance(rng, f"app-{number}", active_s)
+        one = an_instance(rng, f"app-{number}", active_s)
         yield one
         is_parent = one.spec.instances == 1 and rng.random() < 0.3
         if is_parent:
             yield _child(rng, one)
 
 
-def _instance(rng: random.Random, name: str, active_s: int) -> Wanted:
+def an_instance(rng: random.Random, name: str, active_s: int) -> Wanted:
+    """Make up an instance that is due some times within so many seconds."""
     start = FIRST_DUE_S + rng.randint(0, 30)
     step = rng.choice((7, 10, 15, 30, 60))
     end = start + rng.randint(1, max(2, int(active_s) - start))

@@ -20,6 +20,7 @@ from tests.simulation.sabotage import SABOTAGE
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = int(os.environ.get("ROTA_SIMULATION_SEEDS") or 200)
+AWAY_SEEDS = 12
 ONE = os.environ.get("ROTA_SIMULATION_SEED")
 WORKERS = os.cpu_count() or 1
 
@@ -54,6 +55,14 @@ def test_every_seed_keeps_every_promise() -> None:
     assert sum(line["totals"]["runs"] for line in totals) > SEEDS
     failing = {line["seed"]: line["violations"] for line in lines if "seed" in line}
     assert not failing, f"replay with ROTA_SIMULATION_SEED={min(failing)}: {failing}"
+
+
+def test_what_people_do_while_no_scheduler_looks_is_kept_to() -> None:
+    lines = told_by(*(begin(first, AWAY_SEEDS - first, WORKERS, "--away") for first in range(WORKERS)))
+    totals = [line["totals"] for line in lines if "totals" in line]
+    assert sum(total["seeds"] for total in totals) == AWAY_SEEDS
+    failing = {line["seed"]: line["violations"] for line in lines if "seed" in line}
+    assert not failing, f"python -m tests.simulation.run {min(failing)} --trace --away: {failing}"
 
 
 def test_a_seed_replays_exactly() -> None:

@@ -45,6 +45,9 @@ CREATE TABLE IF NOT EXISTS rota_app.instances (instance_id VARCHAR(62) PRIMARY K
 CREATE TABLE IF NOT EXISTS rota_app.versions (instance_id VARCHAR(62), version INT, spec JSON,
   image VARCHAR(255), command JSON, change_kind VARCHAR(16), applied_at DATETIME(6),
   PRIMARY KEY (instance_id, version));
+-- name: make_pauses
+CREATE TABLE IF NOT EXISTS rota_app.pauses (change_id BIGINT AUTO_INCREMENT PRIMARY KEY,
+  instance_id VARCHAR(62), is_paused BOOL, changed_at DATETIME(6));
 -- name: make_requests
 CREATE TABLE IF NOT EXISTS rota_app.job_requests (request_id BIGINT AUTO_INCREMENT PRIMARY KEY,
   kind VARCHAR(16), instance_id VARCHAR(62), job_id VARCHAR(120), due DATETIME(6), forced BOOL,
@@ -57,6 +60,10 @@ VALUES (%(id)s, %(version)s, %(spec)s, 'image:1', %(command)s, %(paused)s, %(del
 -- name: put_version
 REPLACE INTO rota_app.versions (instance_id, version, spec, image, command, change_kind, applied_at)
 VALUES (%(id)s, %(version)s, %(spec)s, 'image:1', %(command)s, %(kind)s, %(applied_at)s);
+-- name: was_paused
+SELECT is_paused FROM rota_app.pauses WHERE instance_id = %(id)s ORDER BY change_id DESC LIMIT 1;
+-- name: put_pause
+INSERT INTO rota_app.pauses (instance_id, is_paused, changed_at) VALUES (%(id)s, %(paused)s, %(at)s);
 -- name: put_request
 INSERT INTO rota_app.job_requests (kind, instance_id, job_id, due, forced, requested_by,
   requested_at)
@@ -75,6 +82,8 @@ DELETE FROM rota_scheduler.job_events;
 DELETE FROM rota_app.instances;
 -- name: clean_app_versions
 DELETE FROM rota_app.versions;
+-- name: clean_pauses
+DELETE FROM rota_app.pauses;
 -- name: clean_requests
 DELETE FROM rota_app.job_requests;
 -- name: clean_handled
@@ -159,6 +168,11 @@ class World:
                     "put_version", **said, applied_at=rows["applied_at"],
                     kind="removed" if rows["deleted"] else "changed",
                 )  # fmt: skip
+                before = transaction.one("was_paused", id=spec.id)
+                if rows["paused"] != bool(before and before["is_paused"]):
+                    transaction.execute(
+                        "put_pause", id=spec.id, paused=rows["paused"], at=rows["updated_at"]
+                    )
 
     def ask(self, kind: str, job: str | None = None, **more: Any) -> None:
         """Let a person ask for something of instance `a`, and the scheduler see to it."""

@@ -84,6 +84,8 @@ SELECT request_id, request_key FROM rota_app.job_requests ORDER BY request_id;
 -- name: put_outcome
 INSERT INTO rota_scheduler.handled_requests (request_id, outcome, detail, handled_at)
 VALUES (%(request_id)s, %(outcome)s, %(detail)s, %(at)s);
+-- name: pauses
+SELECT is_paused, changed_at FROM rota_app.pauses ORDER BY change_id;
 -- name: node_requests
 SELECT node_id, wish FROM rota_app.node_requests ORDER BY request_id;
 """

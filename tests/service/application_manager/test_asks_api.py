@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.service.application_manager.bench import NOON, World, schedule_file
@@ -111,6 +113,16 @@ def test_a_pause_needs_a_reason_and_is_shown_with_it(world: World) -> None:
     assert world.get("/schedules/a")["state"] == "paused", "a new version does not end a pause"
     world.call("POST", "/schedules/a/resume")
     assert world.get("/schedules/a")["state"] == "active"
+
+
+def test_each_change_of_a_pause_is_kept_with_its_time(world: World) -> None:
+    for verb in ("pause", "pause", "resume", "pause"):
+        world.call("POST", f"/schedules/a/{verb}", {"reason": "boiler is mended"})
+        world.clock.advance(timedelta(minutes=1))
+    changes = [(bool(row["is_paused"]), row["changed_at"]) for row in world.read("pauses")]
+    assert changes == [
+        (wish, NOON + timedelta(minutes=m)) for wish, m in ((True, 0), (False, 2), (True, 3))
+    ]  # fmt: skip
 
 
 def test_history_tells_what_each_version_changed_and_rollback_makes_a_new_one(world: World) -> None:

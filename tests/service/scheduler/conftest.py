@@ -19,7 +19,7 @@ def server() -> Iterator[MemoryServer]:
     server.create_database("rota_app")
     app = MemoryDatabase(server, "rota_app", APP_QUERIES)
     with app.transaction() as transaction:
-        for query in ("make_instances", "make_versions", "make_requests"):
+        for query in ("make_instances", "make_versions", "make_pauses", "make_requests"):
             transaction.execute(query)
     yield server
     server.close()
