@@ -30,7 +30,15 @@ done
 [ "$2" = destroy ] || exit 0
 docker volume rm rota-kafka rota-mysql > /dev/null 2>&1 || true
 rm -rf /run/rota-client /etc/rota /var/lib/rota /usr/local/lib/rota /var/lib/rota-sampler
-! id rota-sampler > /dev/null 2>&1 || userdel rota-sampler
+# the load balancer may be connected yet: its key is gone, its session goes now
+for i in 1 2 3 4 5; do
+    id rota-sampler > /dev/null 2>&1 || exit 0
+    pids=$(find /proc -maxdepth 1 -user rota-sampler -printf '%f ' 2> /dev/null) || true
+    [ -z "$pids" ] || kill -9 $pids 2> /dev/null || true
+    ! userdel rota-sampler 2> /dev/null || exit 0
+    sleep 0.5
+done
+userdel rota-sampler
 """
 )
 
