@@ -1,4 +1,4 @@
-"""A machine loses its power, or its client, while jobs run there; the checker judges each run."""
+"""A machine loses its power, its client or its lines while jobs run there; the checker judges."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from tests.checker.history import Due
 from tests.e2e.court import following
 from tests.e2e.platform import Platform, now, wait_for
 from tests.e2e.schedules import once, soon
-from tests.e2e.test_faults_e2e import all_ended, running, state_of, wait_until
+from tests.e2e.test_faults_e2e import all_ended, cut_off, running, state_of, wait_until
 
 AWAY = "m3"  # it runs no service but its client
 COUNT = 6
 LOST_WITHIN = timedelta(seconds=45)
 CLIENT_AWAY = timedelta(seconds=75)
+CUT_OFF = timedelta(seconds=150)  # long past the loss of its node
 
 
 def together(first: str, *others: str) -> str:
@@ -153,3 +154,45 @@ def test_a_machine_without_its_client_keeps_apps_and_stop_times_and_all_are_adop
     assert {(row.state, row.reason, row.attempt) for row in history.rows} == {
         ("ENDED", "duration", 1)}  # fmt: skip
     assert len(history.docker) == 2 * COUNT
+
+
+@pytest.mark.timeout(900)
+def test_a_machine_cut_off_past_its_loss_keeps_its_stop_times_and_gets_no_second_container(
+    platform: Platform, tmp_path: Path
+) -> None:
+    start = soon(15)
+    lasts = {"short": timedelta(seconds=100), "long": timedelta(seconds=240)}
+    with following(platform, tmp_path) as court:
+        platform.apply(together(*(
+            once(instance, start, ["forever"], instances=COUNT, duration=f"{duration.seconds}s",
+                 on_node_lost="reschedule")
+            for instance, duration in lasts.items())))  # fmt: skip
+        wait_for("all to run", lambda: all_run(platform, *lasts), 60)
+        short, long = on_away(platform, "short"), on_away(platform, "long")
+        assert short, f"none was placed on {AWAY}"
+        assert long, f"none was placed on {AWAY}"
+        began = now()
+        with cut_off(platform, AWAY):
+            wait_for("its loss", lambda: state_of(platform, AWAY) == "LOST", 90)
+            lost_after = now() - began
+            wait_until(began + CUT_OFF)
+            told = {str(job["job_id"]): job["state"] for instance in lasts
+                    for job in platform.jobs(instance)}  # fmt: skip
+            assert {told[job] for job in long} == {"UNKNOWN"}, "it may run there: so nowhere else"
+        back = now()
+        wait_for("its return", lambda: state_of(platform, AWAY) == "ACTIVE", 90)
+        wait_for("word of the long ones", lambda: on_away(platform, "long") == long, 60)
+        wait_until(start + lasts["long"])
+        wait_for("all to end", lambda: all(
+            all_ended(platform, instance, COUNT) for instance in lasts), 60)
+        history = court.history(
+            [Due(instance, start, ordinal, start + duration)
+             for instance, duration in lasts.items() for ordinal in range(COUNT)],
+            calm_from=back,
+        )  # fmt: skip
+    print(f"LOST after {lost_after.total_seconds():.1f} s without its lines")
+    assert check(history) == []  # stop times, too: nobody is said to have been blind
+    assert {(row.state, row.reason, row.attempt) for row in history.rows} == {
+        ("ENDED", "duration", 1)}  # fmt: skip
+    assert len(history.docker) == 2 * COUNT
+    assert lost_after < LOST_WITHIN

@@ -60,6 +60,7 @@ class ClientProcess:
     log_port: int = field(default_factory=servers.free_port)
     health_port: int = field(default_factory=servers.free_port)
     token: str = field(default_factory=lambda: secrets.token_hex(16))
+    argv: tuple[str, ...] = ("-m", "node_manager.client")
 
     def start(self, **extra: str) -> None:
         environment = {
@@ -80,7 +81,7 @@ class ClientProcess:
         }  # fmt: skip
         with (self.folder / "client.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "node_manager.client"], cwd=servers.REPOSITORY,
+                [sys.executable, *self.argv], cwd=servers.REPOSITORY,
                 env=environment, stdout=log, stderr=log,
             )  # fmt: skip
 
