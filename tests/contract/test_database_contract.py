@@ -44,6 +44,9 @@ INSERT INTO things (id, name, at, body, flag, number)
 VALUES (%(id)s, CONCAT(%(name)s, ''), %(at)s, %(body)s, %(flag)s, %(number)s)
 ON DUPLICATE KEY UPDATE number = number + 1;
 
+-- name: insert_plain
+INSERT INTO things (id, name, at) VALUES (%(id)s, %(name)s, %(at)s);
+
 -- name: rename
 UPDATE things SET name = %(name)s WHERE id = %(id)s;
 
@@ -212,6 +215,33 @@ def test_many_rows_go_as_few_statements(database):
         transaction.execute_many("insert_full", rows[:1])
         assert transaction.one("some", ids=[0])["number"] == 1
         assert transaction.one("some", ids=[2499])["name"] == "it's %s (2499)"
+
+
+def test_any_text_comes_back_from_many_rows_as_it_went(database):
+    texts = ["", "plain", "it's", "' OR 1=1 -- ", "\\", "\\'", "a\\", '"', "%s %b %%", "\n\r\t\x1a",
+             "ключ", "💥", "¿\\¥", "`; --", "\N{MODIFIER LETTER APOSTROPHE}", None, Colour.RED]
+    rows = [{"id": n, "name": text, "at": None} for n, text in enumerate(texts)]
+    with database.transaction() as transaction:
+        transaction.execute_many("insert_plain", rows)
+        read = transaction.all("some", ids=list(range(len(rows))))
+    assert [row["name"] for row in read] == texts
+
+
+@pytest.mark.parametrize(("spoiled", "error"), [
+    ({"name": "it is 7"}, DuplicateKeyError), ({"at": datetime(2026, 1, 1)}, TypeError),
+])
+def test_many_rows_are_none_where_one_of_them_is_refused(database, spoiled, error):
+    rows = [{"id": n, "name": f"it is {n}", "at": None} for n in range(2500)]
+    rows[1200] |= spoiled  # others are on their way by then
+    def insert_all():
+        with database.transaction() as transaction:
+            transaction.execute_many("insert_plain", rows)
+
+    with pytest.raises(error):
+        insert_all()
+    assert count(database) == 0
+    insert(database, 1, "still good")
+    assert count(database) == 1
 
 
 def test_a_block_commits_and_an_exception_rolls_back(database):

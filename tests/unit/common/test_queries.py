@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from common.db.migrate import Migration
 from common.db.queries import Statement, load_queries, parse_queries
@@ -56,6 +58,23 @@ def test_the_values_tuple_is_found_whatever_is_in_it():
     assert after == "\nON DUPLICATE KEY UPDATE a = VALUES(a)"
     rows = [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
     assert row.render_many(rows, escape) == b"(1, CONCAT(2, ')')),(3, CONCAT(4, ')'))"
+
+
+def test_of_many_rows_the_driver_escapes_what_may_need_it_and_each_value_once():
+    seen = []
+    row = Statement("q", "(%(a)s, %(b)s, 100%, %(c)s)")
+    rows = [{"a": n, "b": text, "c": 7} for n, text in enumerate(["x%s", "it's", "a\\", "\0", "it's"])]
+    made = row.render_many(rows, lambda values: seen.extend(values) or escape(values))
+    assert made.split(b"),(")[:2] == [b"(0, 'x%s', 100%, 7", b"1, \"it's\", 100%, 7"]
+    assert seen == [0, 1, 2, 3, 4, "it's", "a\\", "\0", 7]
+    assert Statement("q", "(DEFAULT)").render_many([{}, {}], escape) == b"(DEFAULT),(DEFAULT)"
+
+
+@given(st.text())
+def test_a_text_that_is_quoted_here_ends_where_its_quotes_do(text):
+    literal = Statement("q", "%(a)s").render_many([{"a": text}], lambda values: [b"?"] * len(values))
+    is_plain = not {"'", "\\", "\0"} & set(text)
+    assert literal == (b"'" + text.encode() + b"'" if is_plain else b"?")
 
 
 @pytest.mark.parametrize("text", ["SELECT 1", "INSERT INTO t VALUES (%(a)s"])
