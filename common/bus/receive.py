@@ -47,8 +47,8 @@ class Receiver:
 
     * it returns: the records are committed;
     * it raises `Retryable`: the same records come again with the next `run_once`;
-    * it raises anything else: its messages are handed over one by one, and those that fail again
-      go to the dead letter with the error; the others are committed.
+    * it raises anything else: its messages are handed over by halves, again and again, until those
+      that fail stand alone: these go to the dead letter with the error; the others are committed.
 
     `run_once` belongs to one thread; `assign`, `wake` and `caught_up` may be called from any.
     """
@@ -155,7 +155,8 @@ class Receiver:
             if len(batch) == 1:
                 _log.exception("message_not_handled", type=type(batch[0].message).__name__)
                 return [(batch[0].record, error)]
-            return [dead for received in batch for dead in self._hand_over([received])]
+            half = len(batch) // 2  # one by one would delay hundreds for the sake of one
+            return [*self._hand_over(batch[:half]), *self._hand_over(batch[half:])]
         return []
 
     def _bury(self, record: Record, error: Exception) -> None:

@@ -183,6 +183,11 @@ class Platform:
         with self.admin.transaction() as transaction:
             return [dict(row) for row in transaction.all("jobs")]
 
+    def has_schedule(self, name: str) -> bool:
+        """Tell whether the scheduler has taken an instance."""
+        with self.admin.transaction() as transaction:
+            return bool(transaction.all("has_schedule", id=name))
+
     def replica_holds(self, name: str, shards: int) -> bool:
         with self.admin.transaction() as transaction:
             return len(transaction.all("held_by", owner=name)) == shards

@@ -110,6 +110,8 @@ UPDATE rota_scheduler.replicas SET expires_at = '2000-01-01';
 SELECT shard FROM rota_scheduler.shards WHERE owner = %(owner)s AND expires_at > UTC_TIMESTAMP(6);
 -- name: jobs
 SELECT * FROM rota_scheduler.jobs ORDER BY due, job_id;
+-- name: has_schedule
+SELECT instance_id FROM rota_scheduler.schedules WHERE instance_id = %(id)s;
 -- name: handled
 SELECT outcome, detail FROM rota_scheduler.handled_requests ORDER BY request_id;
 -- name: delete_job

@@ -123,6 +123,19 @@ def test_only_the_offender_of_a_batch_goes_to_the_dead_letter(bus, handler, erro
     assert committed(bus) == 3
 
 
+def test_a_few_offenders_among_many_cost_a_few_hand_overs(bus, handler):
+    names = [f"i{number}" for number in range(500)]
+    handler.poison = {name: ValueError("bug") for name in names[50::100]}
+    for name in names:
+        bus.producer().send(APP_INSTANCES, "same", encode(InstanceChanged(instance_id=name)))
+    calls = []
+    receiver = receiver_of(bus, lambda batch: (calls.append(len(batch)), handler(batch)))
+    receiver.run_once(0)
+    assert sorted(handler.seen) == sorted(set(names) - set(handler.poison))
+    assert len(bus.records(DLQ)) == 5
+    assert len(calls) < 100
+
+
 def test_a_dead_letter_that_cannot_be_sent_is_tried_again(bus, handler):
     bus.producer().send(APP_INSTANCES, "same", b"junk")
     bus.inject(Fault.REFUSE, DLQ)
