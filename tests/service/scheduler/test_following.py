@@ -123,3 +123,14 @@ def test_a_run_of_a_due_time_that_has_its_job_or_is_to_come_is_refused(world: Wo
     ]  # fmt: skip
     world.auditor.run_once()
     assert world.auditor.imbalance == 0
+
+
+def test_what_an_edge_said_does_not_leak_into_the_next_cycle_nor_is_it_lost(world: World) -> None:
+    apply_with_child(world, "success")
+    world.pass_time(11)
+    world.report("a.20260302T120010Z.0", D.FAILED, reason="exit_code")
+    again = world.start()  # the first result is a row: nobody asks for it again
+    again.pass_time(10)
+    again._revision = world._revision
+    again.report("a.20260302T120020Z.0", D.SUCCEEDED)
+    assert told_of(again, "b") == [("UPSTREAM_FAILED", "dep_failed", 1), ("QUEUED", None, 1)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -81,7 +81,11 @@ def test_a_local_day_has_these_due_times(
     ],
 )  # fmt: skip
 def test_cron_over_a_clock_change(schedule: str, day: str, count: int) -> None:
-    assert len(local_day(NEW_YORK, f'{{cron: "{schedule}"}}', day)) == count
+    found = local_day(NEW_YORK, f'{{cron: "{schedule}"}}', day)
+    assert len(found) == count
+    if schedule.startswith("0 * "):
+        hours = [datetime.fromisoformat(f"2026-{one}") for one in found]
+        assert {later - one for one, later in pairwise(hours)} == {timedelta(hours=1)}
 
 
 def test_a_half_hour_change_moves_one_of_24() -> None:
