@@ -11,8 +11,7 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
 
-import structlog
-
+from common.lean_structlog import structlog
 from common.secret import Secret
 
 _SECRET_KEY = re.compile(r"passw|secret|token|credential|private_key|authorization", re.IGNORECASE)
