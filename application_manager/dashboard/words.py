@@ -76,7 +76,7 @@ _SIGNALS = {
     signal.SIGINT: "interrupted (SIGINT)",
 }
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_UNITS = ((31_536_000, "y"), (86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def job_look(state: str) -> Look:

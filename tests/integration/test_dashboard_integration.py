@@ -128,10 +128,10 @@ def test_a_wrong_password_is_told_and_a_right_one_goes_on_to_the_page_asked_for(
 def test_every_screen_is_whole_fits_a_phone_and_gives_axe_nothing(visit: Visit, path: str) -> None:
     page = visit.go(path)
     expect(page.locator("h1")).to_have_text(SCREENS[path])
-    assert visit.too_wide() <= 0
+    assert (visit.too_wide() <= 0, visit.cut_off()) == (True, [])
     assert visit.violations() == []
     page.set_viewport_size(browsers.NARROW)
-    assert visit.too_wide() <= 0
+    assert (visit.too_wide() <= 0, visit.cut_off()) == (True, [])
     page.emulate_media(color_scheme="dark")
     assert visit.violations() == []
     page.emulate_media(color_scheme="light")

@@ -18,6 +18,9 @@ ARGUMENTS = (
 )  # fmt: skip
 WIDE = {"width": 1360, "height": 860}
 NARROW = {"width": 360, "height": 780}
+_CUT_OFF = """[...document.querySelectorAll('.table-wrap')]
+  .filter((each) => each.scrollWidth > each.clientWidth + 1)
+  .map((each) => `${each.scrollWidth} in ${each.clientWidth}: ${each.innerText.slice(0, 80)}`)"""
 _TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -56,6 +59,11 @@ class Visit:
     def too_wide(self) -> int:
         """Return how many pixels the page is wider than the window."""
         return int(self.page.evaluate(_TOO_WIDE))
+
+    def cut_off(self) -> list[str]:
+        """Return the tables that are wider than their place: what is cut off is not seen."""
+        found: list[str] = self.page.evaluate(_CUT_OFF)
+        return found
 
     def violations(self) -> list[str]:
         """Return what axe finds: rule, and the first elements that break it."""

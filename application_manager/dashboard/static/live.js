@@ -14,8 +14,8 @@ export function serverNow() {
 export function spanWords(seconds) {
   const whole = Math.round(Math.abs(seconds));
   if (whole < 1) return "now";
-  const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
-  for (let i = 0; i < 3; i += 1) {
+  const units = [[31536000, "y"], [86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+  for (let i = 0; i < units.length - 1; i += 1) {
     const [size, unit] = units[i];
     if (whole >= size) {
       const rest = Math.floor((whole % size) / units[i + 1][0]);

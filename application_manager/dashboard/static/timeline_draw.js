@@ -392,7 +392,7 @@ export class Painter {
     const at = Math.floor((timeline.now() - curve.first) / curve.step_s);
     const text = (words, y, ink = colour.muted, weight = 500, size = 11) => { pen.font = `${weight} ${size}px Inter, sans-serif`; pen.fillStyle = ink; pen.fillText(fit(pen, words, timeline.gutter - 20), 14, y); };
     text("CPUs asked for", 22, colour["ink-2"], 600, 12);
-    if (curve.cpus[at] !== undefined) text(`now ${curve.cpus[at].toFixed(1)} in ${Math.round(curve.jobs[at])} jobs`, 41);
+    if (curve.cpus[at] !== undefined) text(`now ${curve.cpus[at].toFixed(1)} in ${Math.round(curve.jobs[at])} job${Math.round(curve.jobs[at]) === 1 ? "" : "s"}`, 41);
     text(curve.capacity ? `of ${curve.capacity} CPUs${curve.capacity > this.most ? " ↑" : ""}` : "no active node", 58, curve.capacity ? colour.muted : colour.bad);
     if (curve.sampled > 1) text(`ahead: each ${curve.sampled}th schedule`, 75);
     const foot = document.querySelector("[data-curve-words]");

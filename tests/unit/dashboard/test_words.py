@@ -27,7 +27,7 @@ def test_every_state_and_reason_has_words():
 
 @pytest.mark.parametrize(("seconds", "said"), [
     (0.23, "230 ms"), (1.44, "1.4 s"), (9, "9 s"), (59.6, "1 min"), (61, "1 min 01 s"),
-    (3600, "1 h"), (7500, "2 h 05 min"), (90000, "1 d 01 h"), (-61, "-1 min 01 s"),
+    (3600, "1 h"), (7500, "2 h 05 min"), (90000, "1 d 01 h"), (63_158_400, "2 y 01 d"), (-61, "-1 min 01 s"),
 ])  # fmt: skip
 def test_spans(seconds, said):
     assert words.span_words(seconds) == said
