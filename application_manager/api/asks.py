@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from application_manager.api.guard import Operator, Viewer
+from application_manager.api.instants import Instant
 from application_manager.api.jobs import JobId
 from application_manager.api.parts import PartsDep
 from application_manager.api.schedules import InstanceId
@@ -33,14 +34,14 @@ class Force(Body):
 class Skip(Body):
     """Which due time to skip; the next one by default."""
 
-    due: AwareDatetime | None = None
+    due: Instant | None = None
 
 
 class Range(Body):
     """Due times t with after < t <= until; with `preview` nothing is asked for."""
 
-    after: AwareDatetime
-    until: AwareDatetime
+    after: Instant
+    until: Instant
     preview: bool = True
     forced: bool = False
 

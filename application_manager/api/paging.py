@@ -8,7 +8,11 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from application_manager.api.instants import in_utc
 from application_manager.api.problems import ApiError
+
+MOST = 2**63
+"""Of a number in a cursor: what the database's widest takes."""
 
 
 def cursor_of(*parts: object) -> str:
@@ -30,7 +34,9 @@ def read_cursor(text: str, *kinds: type) -> tuple[Any, ...]:
 def _part(kind: type, part: Any) -> Any:
     if kind is datetime:
         moment = datetime.fromisoformat(part)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return in_utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     if not isinstance(part, kind):
         raise TypeError
+    if isinstance(part, int) and abs(part) >= MOST:
+        raise OverflowError
     return part

@@ -60,6 +60,16 @@ def test_a_skip_may_name_its_due_time(world: World) -> None:
     assert str(world.read("requests")[0]["due"]).startswith("2026-03-02 13:00")
 
 
+@pytest.mark.parametrize("due", [
+    "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "0999-12-31T23:59:59Z", "9999-01-01T00:00:00Z",
+])  # fmt: skip
+def test_an_instant_beyond_what_can_be_reckoned_with_is_refused(world: World, due: str) -> None:
+    world.apply(schedule_file("a"))
+    for verb, body in (("skip", {"due": due}), ("backfill", {"after": due, "until": due})):
+        answer = world.call("POST", f"/schedules/a/{verb}", body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
 def test_a_time_without_an_offset_is_refused(world: World) -> None:
     assert world.call("POST", "/schedules/a/skip", {"due": "2026-03-02T13:00:00"}).status_code == 422
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,6 +51,14 @@ def test_jobs_are_filtered_by_instance_node_and_state(world: World) -> None:
     assert listed("state=RUNNING&instance=a&node=m1&limit=1") == [job(1)]
     assert listed("state=RUNNING&node=m2") == []
     assert listed("instance=nobody") == []
+
+
+@pytest.mark.parametrize("list_of", ["jobs", "audit", "notices"])
+@pytest.mark.parametrize("parts", [[-(10**30)], [2**63], ["0001-01-01T00:00:00+23:59", "x"]], ids=str)
+def test_a_cursor_nobody_gave_is_refused(world: World, list_of: str, parts: list[object]) -> None:
+    cursor = base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+    answer = world.call("GET", f"/{list_of}?cursor={cursor}")
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
 
 
 @pytest.mark.parametrize("query", ["state=SLEEPING", "limit=0", "limit=99999", "cursor=%00", "cursor=e30"])
