@@ -74,7 +74,8 @@ def test_every_command_exists_with_its_options(command):
             assert {word for word in rest if "=" not in word} <= targets()
         case "python":
             assert rest[0] == "-m"
-            assert (ROOT / rest[1].replace(".", "/")).exists()
+            module = ROOT / rest[1].replace(".", "/")
+            assert module.is_dir() or module.with_suffix(".py").exists()
             assert command.block.kind == "checked"
         case _:
             assert first in FOREIGN
