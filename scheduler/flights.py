@@ -16,7 +16,7 @@ from common.clock import Clock
 from common.failpoints import failpoint
 from scheduler.ready import Command
 
-MOST_ALOFT = 4_000
+MOST_ALOFT = 8_000
 """So many commands may be on their way; before more go, Kafka must have some of them."""
 
 SEND_TIMEOUT_S = 10.0
