@@ -60,6 +60,7 @@ def drain(
                        exit_code=ExitCode.USAGE)  # fmt: skip
     mode = "move" if move else "force" if force else "wait"
     api = _api()
+    api.get(path_of("nodes", node))  # of a node that is not there nothing is told and asked
     jobs = api.items("/jobs", MOST_COUNTED, node=node, state=[str(state) for state in THERE])
     print(impact_of(node, mode, jobs), file=sys.stderr)
     confirm(f"Drain {node} ({mode})?", yes=yes)

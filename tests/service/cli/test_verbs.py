@@ -69,6 +69,13 @@ def test_a_kill_and_a_drain_reach_those_who_do_it(rota: Command) -> None:
     assert [r["wish"] for r in rota.world.read("node_requests")] == ["DRAINING:move", ""]
 
 
+def test_of_a_node_that_is_not_there_no_drain_is_told_or_asked(rota: Command) -> None:
+    done = rota("node", "drain", "m77")
+    assert done.code == 4
+    assert "m77" in done.err
+    assert "job" not in done.err
+
+
 @pytest.mark.parametrize(("words", "said"), [
     ([], "they go on to their end, 1 of them without a stop time"),
     (["--move"], ("those with `on_node_lost: reschedule` begin anew on other nodes; of the others: "
