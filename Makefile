@@ -79,7 +79,7 @@ test-soak: setup docker lxcfs images ## random faults for minutes, 5,000 jobs in
 test-brokers: setup docker lxcfs images ## three brokers, one killed, one moved; servers of one's own (15 min; not in `test`)
 	$(call layer,brokers)
 
-test-faults: setup docker lxcfs images ## a machine without power, without its client, with a Docker that hangs amid starts (17 min; not in `test`)
+test-faults: setup docker lxcfs images ## a machine without power, without its client, with a Docker that hangs amid starts (23 min; not in `test`)
 	$(call layer,faults)
 
 test-vm: setup docker lxcfs images ## a real virtual machine becomes a node (minutes; not in `test`)
