@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,13 +21,14 @@ from platform_initializer.up import Wishes
 
 if TYPE_CHECKING:
     from common.secret import Secret
+    from platform_initializer.domain.findings import Finding
 
 _FINDINGS = tuple(
     Column(key, key) for key in ("code", "severity", "machine", "title", "evidence", "fix")
 )
-
-
 _REVISIONS = tuple(Column(key, key) for key in ("number", "at", "changes", "images"))
+
+
 class Store(StrEnum):
     """What may be a server of the operator's."""
 
@@ -60,9 +63,7 @@ def doctor(file: File = None, output: Output = Format.TABLE) -> None:
     with translated():
         found = diagnose(described(file), ParamikoDoor(), SystemClock())
     if output is Format.TABLE:
-        for one in found.findings:
-            print(f"{one.code} {one.severity}: {one.machine}: {one.title}")
-            print(f"    seen: {one.evidence}\n    why:  {one.why}\n    fix:  {one.fix}")
+        print(*told(found.findings), sep="\n", end="\n" if found.findings else "")
     else:
         print_rows([vars(one) for one in found.findings], _FINDINGS, output, "code")
     errors = sum(one.severity == "error" for one in found.findings)
@@ -70,6 +71,22 @@ def doctor(file: File = None, output: Output = Format.TABLE) -> None:
           f"{len(found.findings) - errors} warnings", file=sys.stderr)  # fmt: skip
     if errors:
         raise typer.Exit(ExitCode.UNEXPECTED)
+
+
+def told(findings: Sequence[Finding]) -> Iterator[str]:
+    """Tell findings for a person; what is alike on several machines is told once."""
+    for (code, severity, title, why, fix), alike in groupby(
+        findings, lambda one: (one.code, one.severity, one.title, one.why, one.fix)
+    ):
+        where: dict[str, list[str]] = {}
+        for one in alike:
+            where.setdefault(one.evidence, []).append(one.machine)
+        names = sorted({name for some in where.values() for name in some})
+        yield f"{code} {severity}: {', '.join(names)}: {title}"
+        for evidence, some in where.items():
+            yield f"    seen: {evidence}" + (f" ({', '.join(some)})" if len(where) > 1 else "")
+        yield f"    why:  {why}"
+        yield f"    fix:  {fix}"
 
 
 def rotate(file: File = None, yes: Yes = False) -> None:
