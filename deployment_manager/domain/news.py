@@ -39,9 +39,9 @@ def apply_container(
         started_at=news.started_at or deployment.started_at,
         detail=news.detail or deployment.detail,
     )
-    if deployment.is_moving and news.stop_cause is StopCause.COMMAND:
-        return _free(told, None)
     at = news.ended_at or now
+    if deployment.is_moving and news.stop_cause is StopCause.COMMAND:
+        return _let_go(told, None, at)
     match news.state:
         case ContainerState.EXITED:
             return _exited(told, news, at)
@@ -98,7 +98,7 @@ def give_up_node(deployment: Deployment, now: datetime) -> Deployment | None:
     if deployment.desired_stop is not None:
         return stopped(deployment, now)
     if deployment.is_moving or _is_rescheduled(deployment):
-        return _free(deployment, Reason.NODE_LOST)
+        return _let_go(deployment, Reason.NODE_LOST, now)
     return ended(deployment, D.LOST, Reason.NODE_LOST, now)
 
 
@@ -117,7 +117,13 @@ def _runs(deployment: Deployment, news: ContainerChanged) -> Deployment | None:
     )
 
 
-def _free(deployment: Deployment, reason: Reason | None) -> Deployment:
+def _let_go(deployment: Deployment, reason: Reason | None, at: datetime) -> Deployment:
+    """Look for another node, where nothing ran yet; else its scheduler makes another attempt.
+
+    An attempt is one container (guarantees.md, P2).
+    """
+    if deployment.started_at is not None:
+        return ended(deployment, D.LOST, Reason.NODE_LOST, at)
     return deployment.changed(
         state=D.PENDING, node=None, avoid=deployment.node, reason=reason, started_at=None,
         placed_at=None, exit_code=None, is_moving=False, is_commanded=False, kill_failed=False,

@@ -162,7 +162,15 @@ def test_a_job_moves_only_when_its_client_has_confirmed_that_it_is_gone() -> Non
     assert revoked is not None
     assert (revoked.node, revoked.is_moving, revoked.is_stop_wanted) == ("m1", True, True)
     assert find_missing(revoked, NOW) is None
-    moved = apply_container(revoked, news(C.GONE, StopCause.COMMAND), NOW)
+    ended = apply_container(revoked, news(C.GONE, StopCause.COMMAND), NOW)
+    assert ended is not None
+    assert (ended.state, ended.reason) == (D.LOST, Reason.NODE_LOST), "the next one is an attempt of its own"
+
+
+def test_an_attempt_that_never_ran_goes_on_elsewhere() -> None:
+    moving = move(placed(on_node_lost="reschedule"), "its node is drained")
+    assert moving is not None
+    moved = apply_container(moving, news(C.GONE, StopCause.COMMAND), NOW)
     assert moved is not None
     assert (moved.state, moved.node, moved.avoid) == (D.PENDING, None, "m1")
     assert place(moved, Placing("m2", 0.1, ()), NOW).epoch == 2
@@ -177,11 +185,13 @@ def test_a_start_that_was_not_confirmed_is_not_missing(policy: str) -> None:
 
 
 def test_an_operator_who_removes_a_node_says_that_nothing_runs_there() -> None:
-    moved = give_up_node(running(on_node_lost="reschedule"), NOW)
-    lost = give_up_node(running(), NOW)
+    moved = give_up_node(placed(on_node_lost="reschedule"), NOW)
     assert moved is not None
-    assert lost is not None
-    assert (moved.state, moved.avoid, lost.state) == (D.PENDING, "m1", D.LOST)
+    assert (moved.state, moved.avoid) == (D.PENDING, "m1")
+    for policy in ("wait", "reschedule"):
+        lost = give_up_node(running(on_node_lost=policy), NOW)
+        assert lost is not None
+        assert lost.state is D.LOST
 
 
 def test_a_stale_answer_says_nothing() -> None:
