@@ -18,9 +18,8 @@ ARGUMENTS = (
 )  # fmt: skip
 WIDE = {"width": 1360, "height": 860}
 NARROW = {"width": 360, "height": 780}
-# A table scrolls within its place; how long its words are depends on the minute ("in 10 min 39 s").
 _CUT_OFF = """[...document.querySelectorAll('.table-wrap')]
-  .filter((each) => each.scrollWidth > each.clientWidth * 1.15)
+  .filter((each) => each.scrollWidth > each.clientWidth + 1)
   .map((each) => `${each.scrollWidth} in ${each.clientWidth}: ${each.innerText.slice(0, 80)}`)"""
 _TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -62,7 +61,7 @@ class Visit:
         return int(self.page.evaluate(_TOO_WIDE))
 
     def cut_off(self) -> list[str]:
-        """Return the tables far wider than their place: what is cut off is not seen."""
+        """Return the tables that are wider than their place: what is cut off is not seen."""
         found: list[str] = self.page.evaluate(_CUT_OFF)
         return found
 

@@ -86,7 +86,7 @@ def test_a_job_is_rescheduled_only_after_its_old_node_has_confirmed(bench):
     assert bench.started("m2").attempt == 2
     bench.runs(old)  # late news of the old placement change nothing
     bench.step()
-    assert bench.state() == "STARTING"
+    assert (bench.state(), bench.database.row("a.1.0", 2)["node"]) == ("STARTING", "m2")
 
 
 def test_a_rescheduled_job_that_had_ended_all_the_same_is_not_run_again(bench):
